@@ -1,0 +1,65 @@
+# Everything runs in .venv, on the versions of requirements.lock. `make` alone lists the targets.
+
+PYTHON ?= python3
+PYTEST_ARGS ?= -n 2
+LOCK_ARGS ?=
+
+UV := .venv/bin/uv
+INSTALLED := .venv/.installed
+
+define CHECK_PYTHON
+import sys
+version = sys.version_info[:2]
+if not (3, 11) <= version <= (3, 13):
+    sys.exit("robench needs Python 3.11 to 3.13, but %s is %d.%d: name another, as in "
+             "`make install PYTHON=python3.12`" % ((sys.executable,) + version))
+try:
+    import pip
+except ImportError:
+    sys.exit("%s has no pip: install it (Debian: apt install python3-pip)" % sys.executable)
+endef
+export CHECK_PYTHON
+
+.PHONY: help install demo test check lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+
+install: $(INSTALLED) ## make .venv: the locked versions, and robench itself, editable
+
+demo: $(INSTALLED) ## train, match, attack and report four defenses on an embedded data set
+	.venv/bin/robench demo
+
+test: $(INSTALLED) ## run the tests; PYTEST_ARGS="-k pgn" passes arguments on
+	OMP_NUM_THREADS=1 .venv/bin/python -m pytest $(PYTEST_ARGS)
+
+check: $(INSTALLED) ## lint, formatting and types
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+
+lock: $(UV) ## rewrite requirements.lock; LOCK_ARGS=--upgrade takes the newest versions
+	$(UV) pip compile pyproject.toml --group dev --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-emit-find-links --quiet \
+		--custom-compile-command "make lock" $(LOCK_ARGS) --output-file requirements.lock
+
+clean: ## remove .venv, builds and caches; runs and data stay
+	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache
+
+$(INSTALLED): requirements.lock pyproject.toml | $(UV)
+	$(UV) pip install --python .venv/bin/python --no-build --require-hashes -r requirements.lock
+	$(UV) pip install --python .venv/bin/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# pip --target needs neither ensurepip nor the venv module, which Debian leaves out.
+$(UV):
+	@$(PYTHON) -c "$$CHECK_PYTHON"
+	@mkdir -p .venv
+	@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > .venv/uv.txt
+	PIP_USER=0 PIP_ROOT_USER_ACTION=ignore $(PYTHON) -m pip install --quiet --no-deps --require-hashes --upgrade \
+		--target .venv/bootstrap -r .venv/uv.txt
+	.venv/bootstrap/bin/uv venv --quiet --allow-existing \
+		--python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" .venv
+	.venv/bootstrap/bin/uv pip install --quiet --python .venv/bin/python --require-hashes \
+		-r .venv/uv.txt
+	@rm -r .venv/bootstrap .venv/uv.txt

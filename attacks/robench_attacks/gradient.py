@@ -1,0 +1,53 @@
+"""Gradients with respect to images that stay finite whatever the network does."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from robench.gradient import norms
+
+Logits = Callable[[Tensor], Tensor]
+"""Maps images (n, ...) in [0, 1] to logits (n, classes); rows must not depend on each other."""
+
+
+def gradient(value: Tensor, x: Tensor, *, again: bool = False) -> Tensor:
+    """Return d `value`[i] / d `x`[i] for every image: shaped as `x`, zero where undefined.
+
+    `value` (n,) was computed from `x`. `again`: another gradient of the same computation follows.
+    """
+    if not value.requires_grad:  # the logits are constants
+        return torch.zeros_like(x)
+    (slope,) = torch.autograd.grad(
+        value, x, torch.ones_like(value), retain_graph=again, allow_unused=True
+    )
+    if slope is None:
+        return torch.zeros_like(x)
+    return slope.nan_to_num(0.0, 0.0, 0.0)
+
+
+def unit(x: Tensor) -> Tensor:
+    """Scale each image to L2 norm 1, however short it is; an image that is all zero stays so."""
+    largest = x.flatten(1).abs().amax(dim=1).view(-1, *[1] * (x.dim() - 1))
+    scaled = x / torch.where(largest > 0, largest, 1)  # squares of what is tiny would underflow
+    return scaled / norms(scaled).clamp_min(1)  # 1: the norm's least value unless all is zero
+
+
+def own_and_others(logits: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Split logits (n, classes) into the labels' (n,) and the rest, -infinity at the label."""
+    at_label = y.unsqueeze(1)
+    own = logits.gather(1, at_label).squeeze(1)
+    return own, logits.scatter(1, at_label, -torch.inf)
+
+
+def loss_direction(logits: Logits, x: Tensor, y: Tensor) -> Tensor:
+    """Return the unit gradient of each image's cross-entropy; zero where the gradient is.
+
+    Cross-entropy is softplus(m), m = logsumexp of the other logits - the label's logit, so its
+    gradient is (1 - p_y) times that of m. Normalising cancels the factor, which float32 rounds to
+    0 for a confident network: the direction is taken from m.
+    """
+    with torch.enable_grad():
+        x = x.detach().requires_grad_()
+        own, others = own_and_others(logits(x), y)
+        return unit(gradient(others.logsumexp(dim=1) - own, x))

@@ -1,0 +1,1 @@
+"""Built-in defenses; registered through entry points, as a third party's are."""

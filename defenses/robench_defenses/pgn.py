@@ -1,0 +1,93 @@
+"""Adversarial training with a perturbation generator network (the paper, Section 3.2)."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from robench_defenses.generator import Generator
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from robench.defense import Defense
+from robench.errors import UserError
+from robench.gradient import with_norm
+
+
+@dataclass
+class PGN(Defense):
+    """Train against a generator that is trained, in turn, to raise the classifier's loss (Eq. 4).
+
+    `code` follows the authors' published code: both networks move on losses of one forward pass,
+    the gradient image is that of the batch mean and is differentiated through. `paper` follows the
+    text: the two alternate, and the gradient image is per image, detached and of unit norm.
+    """
+
+    strength: ClassVar[str | None] = "c_l"
+    stronger: ClassVar[Literal["up", "down"]] = "down"
+
+    c_l: float = 50.0
+    """Price of a perturbation's squared L2 norm, 1 / (2 sigma^2); lower is stronger (Eq. 4)."""
+    preset: Literal["code", "paper"] = "code"
+    """Whose reading of the method to follow."""
+    generator_width: float = 1.0
+    """Multiplies every filter count of the generator of Table 1."""
+
+    def __post_init__(self) -> None:
+        """Refuse a price at which perturbations grow without bound."""
+        if self.c_l <= 0:
+            raise UserError(f"c_l={self.c_l} is not above 0; the paper's tables use 50")
+        if not 0 < self.generator_width <= 64:
+            raise UserError(f"generator_width={self.generator_width} is not in (0, 64]")
+
+    def networks(self, shape: tuple[int, int, int], classes: int) -> Mapping[str, nn.Module]:
+        """Build the generator."""
+        if shape[1] % 4 or shape[2] % 4:
+            raise UserError(
+                f"pgn needs image sides divisible by 4, these are {shape[1]} x {shape[2]}"
+            )
+        self._generator = Generator(shape, classes, self.generator_width)
+        return {"generator": self._generator}
+
+    def perturb(self, model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+        """Return the generator's adversarial images (Eq. 5)."""
+        if self.preset == "code":
+            gradient = probability_gradient(model, x, y) / len(x)
+        else:
+            gradient = with_norm(probability_gradient(model, x, y).detach(), 1.0)
+        return in_tanh_space(x, self._generator(gradient, x, y).float())
+
+    def loss(self, model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+        """Return the cross-entropy on the generator's images: what the classifier descends."""
+        return F.cross_entropy(model(self.perturb(model, x, y)), y)
+
+    def updates(self, model: nn.Module, x: Tensor, y: Tensor) -> Iterator[Mapping[str, Tensor]]:
+        """Yield both losses at once (`code`) or the generator's, then the classifier's (`paper`)."""
+        adversarial = self.perturb(model, x, y)
+        loss = F.cross_entropy(model(adversarial), y)
+        penalty = self.c_l * (adversarial - x).flatten(1).square().sum(dim=1).mean()
+        self.observe(adversarial - x)
+        if self.preset == "code":
+            yield {"classifier": loss, "generator": penalty - loss}
+            return
+        yield {"generator": penalty - loss}
+        with torch.no_grad():
+            moved = self.perturb(model, x, y)
+        yield {"classifier": F.cross_entropy(model(moved), y)}
+
+
+def probability_gradient(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+    """Return the gradient of each image's true-class probability, graph kept (Section 3.1).
+
+    In float32 whatever the autocast: half precision underflows on it.
+    """
+    with torch.enable_grad(), torch.autocast(x.device.type, enabled=False):
+        x = x.detach().requires_grad_()
+        probability = model(x).softmax(dim=1).gather(1, y[:, None])
+        (gradient,) = torch.autograd.grad(probability.sum(), x, create_graph=True)
+    return gradient
+
+
+def in_tanh_space(x: Tensor, perturbation: Tensor) -> Tensor:
+    """Add `perturbation` where the box [0, 1] has no edges (Eq. 5)."""
+    return (torch.tanh(torch.atanh((2 * x - 1) * 0.999999) + perturbation) + 1) / 2

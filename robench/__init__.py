@@ -1,0 +1,1 @@
+"""Adversarial-training defenses compared at matched benign accuracy."""

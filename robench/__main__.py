@@ -1,0 +1,5 @@
+"""`python -m robench` is `robench`."""
+
+from robench.cli import main
+
+main()

@@ -1,0 +1,133 @@
+"""All records of one folder, read and checked: runs, their sources, matches, evaluations."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from robench import metrics
+from robench.errors import UserError
+from robench.metrics import Distances, Interval
+from robench.outcomes import Outcomes
+from robench.records import Evaluation, Match, Record, Run, from_json
+from robench.runs import read_json, read_runs
+
+SOURCES = "sources"
+EVALUATIONS = "evaluations"
+MATCHES = "matches"
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """An evaluation with what it measured; each number is computed once, when first asked for."""
+
+    evaluation: Evaluation
+    outcomes: Outcomes
+
+    @cached_property
+    def benign(self) -> Interval:
+        """Benign accuracy on the attacked images."""
+        return metrics.benign_accuracy(self.outcomes)
+
+    @cached_property
+    def accuracy(self) -> Interval:
+        """Accuracy under attack."""
+        return metrics.accuracy(self.outcomes)
+
+    @cached_property
+    def success(self) -> Interval:
+        """Success rate over correctly classified images."""
+        return metrics.success_rate(self.outcomes)
+
+    @cached_property
+    def distances(self) -> Distances:
+        """Mean and median distances with bootstrap intervals."""
+        return metrics.distances(self.outcomes)
+
+
+@dataclass(frozen=True, eq=False)
+class Archive:
+    """What a runs folder, or the records of a leaderboard, holds."""
+
+    root: Path
+    runs: Mapping[str, Run]
+    """By key."""
+    sources: Mapping[str, Run]
+    """The runs that black-box attacks were made on, by key."""
+    results: tuple[Result, ...]
+    """In the order of their keys."""
+    matches: tuple[Match, ...]
+
+    def run(self, match: Match) -> Run:
+        """Return the run a match names; UserError where it is gone or lacks the checkpoint."""
+        run = self.runs.get(match.run)
+        if run is None or all(kept.step != match.step for kept in run.checkpoints):
+            raise UserError(
+                f"{matches_path(self.root, match)} names step {match.step} of run {match.run}, "
+                f"which is not under {self.root}; match again: "
+                f"robench eval --matched-accuracy {match.target:g}"
+            )
+        return run
+
+
+def read(root: Path) -> Archive:
+    """Read every record under `root`; a folder that is not there is an empty one.
+
+    Raises UserError, naming the file, for what is unreadable or written by a newer robench.
+    """
+    return Archive(
+        root=root,
+        runs=_runs(root),
+        sources=_runs(root / SOURCES),
+        results=tuple(_result(path) for path in sorted((root / EVALUATIONS).glob("*.json"))),
+        matches=tuple(
+            match
+            for path in sorted((root / MATCHES).glob("*.json"))
+            for match in read_matches(path)
+        ),
+    )
+
+
+def matches_path(root: Path, match: Match) -> Path:
+    """Return the file that holds all matches of this one's protocol and target."""
+    return root / MATCHES / f"{match.protocol}-{match.target:.4f}.json"
+
+
+def read_matches(path: Path) -> tuple[Match, ...]:
+    """Read one matches file; UserError names it where it cannot be read."""
+    rows = read_json(path).get("rows")
+    if not isinstance(rows, list):
+        raise UserError(f"{path} has no rows; delete it and run `robench eval` again")
+    return tuple(_record(Match, row, path) for row in rows)
+
+
+def _runs(folder: Path) -> dict[str, Run]:
+    return {run.key: run for run in read_runs(folder)} if folder.is_dir() else {}
+
+
+def _result(path: Path) -> Result:
+    row = read_json(path)
+    row.pop("format")
+    evaluation = _record(Evaluation, row, path)
+    if evaluation.key != path.stem:
+        raise UserError(
+            f"{path} describes the evaluation {evaluation.key}; "
+            "delete it and run `robench eval` again"
+        )
+    outcomes = Outcomes.load(path.with_suffix(".npz"))
+    if len(outcomes.label) != evaluation.count:
+        raise UserError(
+            f"{path} counts {evaluation.count} images, its .npz holds {len(outcomes.label)}; "
+            "delete both and run `robench eval` again"
+        )
+    return Result(evaluation, outcomes)
+
+
+def _record(kind: type[Record], row: object, path: Path) -> Record:
+    """Rebuild a record and, where that fails, say which file it came from."""
+    if not isinstance(row, dict):
+        raise UserError(f"{path} holds no {kind.__name__} record; delete it and evaluate again")
+    try:
+        return from_json(kind, row)
+    except UserError as error:
+        raise UserError(f"{path}: {error}; delete it and run `robench eval` again") from None

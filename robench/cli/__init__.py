@@ -1,0 +1,104 @@
+"""The command line. Each command's module, and all that is heavy, is imported when it is called."""
+
+import contextlib
+import errno
+import sys
+import tempfile
+import traceback
+import warnings
+from importlib import import_module
+from importlib.metadata import version
+from typing import NoReturn
+
+import click
+
+from robench.errors import UserError
+
+COMMANDS = {
+    "ls": "List defenses, attacks, datasets and models, with their settings and defaults.",
+    "train": "Train one defense.",
+    "eval": "Match trained defenses at a benign accuracy and attack them.",
+    "report": "Write the leaderboard from records.",
+    "demo": "Train, evaluate and report every defense on a small embedded data set.",
+    "doctor": "Say what is installed, what is wrong and how to mend it.",
+}
+_DISK = {errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EPERM, errno.EDQUOT, errno.EIO}
+
+
+class LazyGroup(click.Group):
+    """Knows its commands' names; imports a command when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order of their use."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the module of one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"robench.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Print the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(version("robench"), prog_name="robench")
+def cli() -> None:
+    """Compare adversarial-training defenses at matched benign accuracy.
+
+    Train defenses, attack the checkpoints whose benign accuracy matches, read the leaderboard.
+    """
+
+
+def main() -> NoReturn:
+    """Run the command line; whatever goes wrong ends in one line and an exit code.
+
+    0: done. 1: asked for correctly, failed on the way. 2: asked for what cannot be had.
+    130: interrupted.
+    """
+    warnings.showwarning = _say_warning
+    try:
+        cli.main(standalone_mode=False)
+        code = 0
+    except click.exceptions.Exit as stop:
+        code = stop.exit_code
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        _say("Interrupted; the same command goes on from what is stored")
+        code = 130
+    except UserError as error:
+        _say(f"Error: {error}")
+        code = error.exit_code
+    except BrokenPipeError:
+        sys.stderr.close()
+        code = 141
+    except Exception as error:
+        code = _unforeseen(error)
+    sys.exit(code)
+
+
+def _unforeseen(error: Exception) -> int:
+    """Report a failing disk as such and anything else as a defect, with the traceback kept."""
+    if isinstance(error, OSError) and error.errno in _DISK:
+        place = f" ({error.filename})" if error.filename else ""
+        _say(f"Error: {error.strerror}{place}; free or choose another --runs, then repeat")
+        return 2
+    with tempfile.NamedTemporaryFile("w", prefix="robench-", suffix=".log", delete=False) as log:
+        log.write("".join(traceback.format_exception(error)))
+    _say(f"Error: {type(error).__name__}: {error}. A defect in robench; details in {log.name}")
+    return 1
+
+
+def _say(text: str) -> None:
+    click.echo(" ".join(text.split()), err=True)
+
+
+def _say_warning(message: Warning | str, *args: object, **kwargs: object) -> None:
+    with contextlib.suppress(OSError):
+        _say(f"Warning: {message}")

@@ -1,0 +1,109 @@
+"""Any images laid out as `train/<class>/*` and `test/<class>/*`, decoded once and cached."""
+
+import hashlib
+import io
+import os
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robench import files
+from robench.dataset import Dataset, Images
+from robench.errors import UserError
+
+HINT = "--data-dir must hold train/<class>/* and test/<class>/*"
+
+
+@dataclass(frozen=True)
+class Folder(Dataset):
+    """Images under `--data-dir`, all of one size; classes are the folders' names, sorted."""
+
+    def load(self, directory: Path | None, cache: Path) -> Images:
+        """Decode every image as RGB in parallel, or read what an earlier call decoded."""
+        if directory is None:
+            raise UserError(f"--dataset folder needs --data-dir; {HINT}")
+        train, classes = _listed(directory / "train")
+        test, test_classes = _listed(directory / "test")
+        if classes != test_classes:
+            odd = ", ".join(sorted(set(classes) ^ set(test_classes)))
+            raise UserError(f"{directory}: train and test differ in classes ({odd}); {HINT}")
+        kept = cache / f"folder-{_fingerprint(directory, train + test)}.npz"
+        x = _read_cache(kept, len(train) + len(test))
+        if x is None:
+            x = _decode(train + test)
+            buffer = io.BytesIO()
+            np.savez(buffer, x=x)
+            files.write(kept, buffer.getvalue())
+        y = np.array([classes.index(p.parent.name) for p in train + test], dtype=np.int64)
+        n = len(train)
+        return Images(x[:n], y[:n], x[n:], y[n:], classes)
+
+
+def _listed(split: Path) -> tuple[list[Path], tuple[str, ...]]:
+    if not split.is_dir():
+        raise UserError(f"there is no folder {split}; {HINT}")
+    folders = sorted(p for p in split.iterdir() if p.is_dir() and not p.name.startswith("."))
+    if len(folders) < 2:
+        raise UserError(
+            f"{split} holds {len(folders)} class ({', '.join(p.name for p in folders) or 'none'}); "
+            f"two or more are needed; {HINT}"
+        )
+    found = []
+    for folder in folders:
+        inside = sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
+        if not inside:
+            raise UserError(f"{folder} holds no image; {HINT}")
+        found += inside
+    return found, tuple(p.name for p in folders)
+
+
+def _fingerprint(directory: Path, paths: list[Path]) -> str:
+    total = hashlib.sha256()
+    for path in paths:
+        state = path.stat()
+        total.update(
+            f"{path.relative_to(directory)} {state.st_size} {state.st_mtime_ns}\n".encode()
+        )
+    return total.hexdigest()[:16]
+
+
+def _read_cache(path: Path, count: int) -> NDArray[np.uint8] | None:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            x = archive["x"]
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None  # absent or damaged: decode again
+    return x if len(x) == count and x.dtype == np.uint8 else None
+
+
+def _decode(paths: list[Path]) -> NDArray[np.uint8]:
+    first = _pixels(paths[0])
+    x = np.empty((len(paths), *first.shape), dtype=np.uint8)
+
+    def place(number: int) -> None:
+        pixels = _pixels(paths[number])
+        if pixels.shape != first.shape:
+            raise UserError(
+                f"{paths[number]} is {pixels.shape[2]} x {pixels.shape[1]} pixels, {paths[0]} is "
+                f"{first.shape[2]} x {first.shape[1]}; all images must be of one size"
+            )
+        x[number] = pixels
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for _ in pool.map(place, range(len(paths)), chunksize=64):
+            pass
+    return x
+
+
+def _pixels(path: Path) -> NDArray[np.uint8]:
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image.convert("RGB")).transpose(2, 0, 1)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise UserError(f"{path} cannot be read as an image ({error})") from None

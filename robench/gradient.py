@@ -1,0 +1,45 @@
+"""L2 geometry and loss ascent that defenses share. Images are (n, ...), norms one per image."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+def norms(x: Tensor) -> Tensor:
+    """Return the L2 norm of each image, shaped to multiply with `x`."""
+    return x.flatten(1).norm(dim=1).view(-1, *[1] * (x.dim() - 1))
+
+
+def with_norm(x: Tensor, length: float) -> Tensor:
+    """Scale each image to the L2 norm `length`; an image that is all zero stays so."""
+    return x * (length / norms(x).clamp_min(1e-12))
+
+
+def within(x: Tensor, radius: float) -> Tensor:
+    """Shorten each image that is longer than `radius` to it."""
+    return x * (radius / norms(x).clamp_min(1e-12)).clamp_max(1.0)
+
+
+def uniform_in_ball(x: Tensor, radius: float) -> Tensor:
+    """Draw one point per image, uniform in the L2 ball of `radius` around the origin."""
+    direction = with_norm(torch.randn_like(x), 1.0)
+    dimensions = x[0].numel()
+    length = torch.rand(len(x), device=x.device) ** (1 / dimensions)
+    return direction * (radius * length.view(-1, *[1] * (x.dim() - 1)))
+
+
+def loss_gradient(model: nn.Module, x: Tensor, y: Tensor, *, through: bool) -> Tensor:
+    """Return the gradient of each image's cross-entropy with respect to that image.
+
+    `through`: keep the graph, so that what is built on the gradient can be differentiated by the
+    weights (second order).
+    """
+    with torch.enable_grad():
+        x = x if x.requires_grad else x.detach().requires_grad_()
+        loss = F.cross_entropy(model(x), y, reduction="sum")
+        (gradient,) = torch.autograd.grad(loss, x, create_graph=through)
+    return gradient

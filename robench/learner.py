@@ -1,0 +1,101 @@
+"""Networks, their optimizers and their moving averages: what a step changes."""
+
+import copy
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from robench import weights
+from robench.errors import UserError
+
+CLASSIFIER = "classifier"
+
+
+class Learner:
+    """All networks of a run, each with Adam (Table 1) and a moving average of its weights.
+
+    The averages start at the initial weights and have no warm-up; they, not the raw weights, are
+    what is evaluated and kept.
+    """
+
+    def __init__(
+        self, networks: Mapping[str, nn.Module], device: torch.device, rate: float, ema: float
+    ) -> None:
+        layout = torch.channels_last
+        self.networks = {
+            name: network.to(device=device, memory_format=layout)  # type: ignore[call-overload]
+            for name, network in networks.items()
+        }
+        self.averages = {n: copy.deepcopy(net).eval() for n, net in self.networks.items()}
+        self.optimizers = {
+            name: torch.optim.Adam(network.parameters(), lr=rate, fused=True)
+            for name, network in self.networks.items()
+        }
+        self.rate = 1 - ema
+
+    @property
+    def classifier(self) -> nn.Module:
+        """Return the network that is trained to classify."""
+        return self.networks[CLASSIFIER]
+
+    @property
+    def averaged(self) -> nn.Module:
+        """Return the classifier's moving average."""
+        return self.averages[CLASSIFIER]
+
+    def descend(self, losses: Mapping[str, Tensor]) -> None:
+        """Move each named network down its loss; every gradient is taken before any moves."""
+        if unknown := losses.keys() - self.networks.keys():
+            raise UserError(
+                f"the defense yields a loss for {unknown}, networks: {set(self.networks)}"
+            )
+        last = list(losses)[-1]
+        for name, loss in losses.items():
+            parameters = list(self.networks[name].parameters())
+            gradients = torch.autograd.grad(
+                loss, parameters, retain_graph=name != last, allow_unused=True
+            )
+            for parameter, gradient in zip(parameters, gradients, strict=True):
+                parameter.grad = gradient
+        for name in losses:
+            self.optimizers[name].step()
+
+    @torch.no_grad()
+    def average(self) -> None:
+        """Move the averages towards the weights; buffers are copied."""
+        for name, network in self.networks.items():
+            average = self.averages[name]
+            torch._foreach_lerp_(
+                list(average.parameters()), list(network.parameters()), weight=self.rate
+            )
+            for kept, buffer in zip(average.buffers(), network.buffers(), strict=True):
+                kept.copy_(buffer)
+
+    def state(self) -> dict[str, Tensor]:
+        """Return everything that resuming needs, as named tensors."""
+        tensors = {f"raw.{k}": v for k, v in weights.flatten(self.networks).items()}
+        tensors |= {f"average.{k}": v for k, v in weights.flatten(self.averages).items()}
+        for name, optimizer in self.optimizers.items():
+            for index, entries in optimizer.state_dict()["state"].items():
+                for key, value in entries.items():
+                    tensors[f"adam.{name}.{index}.{key}"] = value.contiguous()
+        return tensors
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take back what `state` returned."""
+        for name in self.networks:
+            _restore(self.networks[name], tensors, f"raw.{name}.")
+            _restore(self.averages[name], tensors, f"average.{name}.")
+            optimizer = self.optimizers[name]
+            entries: dict[int, dict[str, Tensor]] = {}
+            for path, value in tensors.items():
+                if path.startswith(f"adam.{name}."):
+                    index, key = path.removeprefix(f"adam.{name}.").split(".")
+                    entries.setdefault(int(index), {})[key] = value
+            optimizer.load_state_dict({**optimizer.state_dict(), "state": entries})
+
+
+def _restore(network: nn.Module, tensors: Mapping[str, Tensor], prefix: str) -> None:
+    own = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+    network.load_state_dict(own)

@@ -1,0 +1,28 @@
+"""Markdown that a code host renders as meant, whatever the text put into it."""
+
+import re
+from collections.abc import Iterable, Sequence
+
+ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+SPECIAL = re.compile(r"[\\`*\[\]|~$#]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
+
+
+def escape(text: str) -> str:
+    """Return `text` so that Markdown shows it letter by letter, on one line."""
+    line = " ".join(text.split())
+    line = "".join(ENTITIES.get(letter, letter) for letter in line if letter.isprintable())
+    return SPECIAL.sub(lambda found: "\\" + found.group(), line)
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table of cells that are Markdown already."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+def block(lines: Iterable[str]) -> str:
+    """Return a fenced block of shell commands, fenced longer than any run of ticks in it."""
+    commands = [" ".join(line.split()) for line in lines]
+    longest = max((len(run) for line in commands for run in re.findall("`+", line)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return "\n".join([f"{fence}sh", *commands, fence])

@@ -1,0 +1,155 @@
+"""Every number the report shows, computed from the outcomes of one attack on one network.
+
+Accuracies are fractions, norms L2 on [0, 1] images. An empty set gives nan. `docs/metrics.md` gives
+the formulas and says how to read them.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from robench.outcomes import Outcomes
+
+Z95 = 1.959963984540054
+"""97.5 % quantile of the normal distribution: the half-width of a 95 % interval."""
+RESAMPLES = 2000
+CHUNK = 1 << 20
+"""Most images drawn at once by the bootstrap, which bounds its memory to some 50 MB."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A measured value and its 95 % confidence interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Distances:
+    """How far a minimal attack had to go; L2 norms."""
+
+    rho: Interval
+    rho_correct: Interval
+    median: Interval
+
+
+def wilson(hits: int, count: int) -> Interval:
+    """Return `hits` / `count` with Wilson's score interval (Wilson, 1927)."""
+    if count == 0:
+        return Interval(math.nan, math.nan, math.nan)
+    share = hits / count
+    square = Z95**2 / count
+    middle = (share + square / 2) / (1 + square)
+    half = Z95 * math.sqrt(share * (1 - share) / count + square / (4 * count)) / (1 + square)
+    # At 0 and 1 the bound is the value itself, which rounding would miss by 1e-17.
+    low = 0.0 if hits == 0 else middle - half
+    high = 1.0 if hits == count else middle + half
+    return Interval(share, low, high)
+
+
+def benign_accuracy(outcomes: Outcomes) -> Interval:
+    """Return the share of images classified correctly before the attack."""
+    return wilson(int(outcomes.correct.sum()), len(outcomes.label))
+
+
+def accuracy(outcomes: Outcomes) -> Interval:
+    """Return the share of images classified correctly under attack: 1 - mean(success)."""
+    return wilson(int((~outcomes.success).sum()), len(outcomes.label))
+
+
+def success_rate(outcomes: Outcomes) -> Interval:
+    """Return the share of the correctly classified images that the attack fooled."""
+    fooled = outcomes.success & outcomes.correct
+    return wilson(int(fooled.sum()), int(outcomes.correct.sum()))
+
+
+def rho(outcomes: Outcomes) -> float:
+    """Return the mean distance over all successes, misclassified images at 0 (paper, Eq. 6).
+
+    Failures are left out, so rho rewards a network on which the attack fails: read it together
+    with the success rate.
+    """
+    return _mean(outcomes.distance[outcomes.success])
+
+
+def rho_correct(outcomes: Outcomes) -> float:
+    """Return the mean distance over the correctly classified images that the attack fooled."""
+    return _mean(outcomes.distance[outcomes.success & outcomes.correct])
+
+
+def median(outcomes: Outcomes) -> float:
+    """Return the median distance over all images; a failure is infinitely far."""
+    reach = _reach(outcomes)
+    return float(np.median(reach)) if len(reach) else math.nan
+
+
+def distances(outcomes: Outcomes, resamples: int = RESAMPLES, seed: int = 0) -> Distances:
+    """Return rho, rho_correct and the median with bootstrap percentile intervals.
+
+    The images are drawn anew with replacement `resamples` times (Efron, 1979), from a generator
+    seeded by `seed`: outcomes over the same images are drawn alike.
+    """
+    drawn = _resample(outcomes, resamples, seed)
+    values = (rho(outcomes), rho_correct(outcomes), median(outcomes))
+    intervals = [_percentiles(value, row) for value, row in zip(values, drawn, strict=True)]
+    return Distances(*intervals)
+
+
+def curve(outcomes: Outcomes, norms: ArrayLike) -> NDArray[np.float64]:
+    """Return acc(t) = mean[correct and (attack failed or d > t)] for every t in `norms`."""
+    far = np.sort(np.where(outcomes.correct, _reach(outcomes), -1.0))
+    if not len(far):
+        return np.full(np.shape(norms), math.nan)
+    within = np.searchsorted(far, np.asarray(norms, dtype=np.float64), side="right")
+    return 1.0 - within / len(far)
+
+
+def _reach(outcomes: Outcomes) -> NDArray[np.float64]:
+    """Return each image's distance to an error; infinity where the attack failed."""
+    return np.where(outcomes.success, outcomes.distance.astype(np.float64), math.inf)
+
+
+def _mean(values: NDArray[np.float32]) -> float:
+    return float(values.mean(dtype=np.float64)) if len(values) else math.nan
+
+
+def _resample(outcomes: Outcomes, resamples: int, seed: int) -> NDArray[np.float64]:
+    """Return rho, rho_correct and median, (3, resamples), of images drawn with replacement."""
+    count = len(outcomes.label)
+    result = np.full((3, resamples), math.nan)
+    if count == 0:
+        return result
+    reach = _reach(outcomes)
+    fooled = outcomes.success.astype(np.float64)
+    fooled_correct = fooled * outcomes.correct
+    length = np.where(outcomes.success, reach, 0.0)
+    generator = np.random.default_rng(seed)
+    rows = max(1, CHUNK // count)
+    for start in range(0, resamples, rows):
+        part = slice(start, min(start + rows, resamples))
+        drawn = generator.integers(count, size=(part.stop - part.start, count), dtype=np.int32)
+        result[0, part] = _ratio(length[drawn], fooled[drawn])
+        result[1, part] = _ratio((length * fooled_correct)[drawn], fooled_correct[drawn])
+        result[2, part] = np.median(reach[drawn], axis=1)
+    return result
+
+
+def _ratio(above: NDArray[np.float64], below: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Divide row sums; nan where nothing lies below."""
+    total = below.sum(axis=1)
+    empty = np.full(len(total), math.nan)
+    return np.divide(above.sum(axis=1), total, out=empty, where=total > 0)
+
+
+def _percentiles(value: float, drawn: NDArray[np.float64]) -> Interval:
+    """Take the outer order statistics: interpolating towards infinity would give nan."""
+    kept = np.sort(drawn[~np.isnan(drawn)])
+    if not len(kept):
+        return Interval(value, math.nan, math.nan)
+    last = len(kept) - 1
+    low = kept[math.floor(0.025 * last)]
+    return Interval(value, float(low), float(kept[math.ceil(0.975 * last)]))

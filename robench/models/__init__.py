@@ -1,0 +1,1 @@
+"""Built-in models; registered through entry points, as a third party's are."""

@@ -1,0 +1,170 @@
+"""The leaderboard's README: sections, tables, figures, commands and how to read them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from robench import tables
+from robench.archive import Archive
+from robench.figures import Figure, accuracy_norm, robustness_curve
+from robench.markdown import block, escape
+from robench.records import Run, RunSpec
+from robench.standings import Section, Standing
+
+TITLE = """# Leaderboard
+
+Adversarial-training defenses compared at matched benign accuracy. `robench report` writes this page
+from the records in `records/`; do not edit it. `robench report --check` tells whether it is up to
+date."""
+
+EMPTY = """No records yet. Train, match and attack, then write the page:
+
+```sh
+robench train --defense baseline
+robench eval --matched-accuracy 0.70
+robench report
+```"""
+
+READING = """## How to read this page
+
+- Networks are compared at the same **benign accuracy**, because robustness can be bought with it. A
+  row stands for one defense at the strength, or the moment of training, that reached the target.
+- Higher is better for accuracies and norms. The success rate is the attack's: a minimal one
+  should reach nearly 1. Brackets hold 95 % confidence intervals over test images; where those of
+  two rows overlap, this table alone does not tell the rows apart. They say nothing about how much
+  another training seed would change.
+- **rho** is the mean L2 norm, on images in [0, 1], that a minimal attack needed; misclassified
+  images count as 0 and failures are left out (the paper's Eq. 6). **rho_correct** is the same over
+  correctly classified images alone. In the **median** a failure counts as infinity. Read all three
+  with the **success rate**, which is over correctly classified images.
+- **Accuracy white-box** and **black-box** are the accuracy on adversarial images made on the
+  network itself, and on one independently trained baseline.
+- Formulas: `docs/metrics.md`. Matching: `docs/matching.md`."""
+
+VERSIONS = ("robench", "commit", "python", "torch", "torchvision", "adversarial-robustness-toolbox")
+
+
+def page(archive: Archive, sections: Sequence[Section], notes: str) -> tuple[str, list[Figure]]:
+    """Return the README and the figures it shows; `notes` is Markdown to open it with."""
+    parts = [TITLE, *([notes.strip()] if notes.strip() else [])]
+    figures: list[Figure] = []
+    if not sections:
+        return "\n\n".join([*parts, EMPTY]) + "\n", figures
+    for section in sections:
+        parts += _section(section, figures)
+    left = len(archive.results) - sum(len(section.results) for section in sections)
+    if left:
+        parts.append(f"Left out: {left} evaluations of weights that no recorded run holds.")
+    return "\n\n".join([*parts, READING]) + "\n", figures
+
+
+def _section(section: Section, figures: list[Figure]) -> list[str]:
+    spec = section.spec
+    parts = [f"## {escape(spec.dataset)}, {escape(spec.model)}, {spec.epochs} epochs"]
+    parts.append("\n".join(f"- **{name}:** {text}" for name, text in _facts(section).items()))
+    for standing in section.standings:
+        parts += _standing(section, standing, figures)
+    curve = robustness_curve(section)
+    if curve is not None:
+        parts += ["### Robustness curve", _embed(curve, figures)]
+        parts.append(
+            "Every evaluated checkpoint of this section; bars are 95 % intervals. The outer curve "
+            "is the better defense: more robust at the same benign accuracy (paper, Fig. 5)."
+        )
+    parts += ["### Commands", block(_commands(section))]
+    return parts
+
+
+def _facts(section: Section) -> Mapping[str, str]:
+    spec, run = section.spec, section.example
+    channels, height, width = run.shape
+    trained = [run.environment for run in section.runs]
+    attacked = [result.evaluation.environment for result in section.results]
+    facts = {
+        "Data": f"{_with_settings(spec.dataset, spec.dataset_settings)}, {run.classes} classes, "
+        f"{channels} x {height} x {width} (channels, height, width), hash {escape(spec.data[:12])}",
+        "Model": _with_settings(spec.model, spec.model_settings),
+        "Training": f"{spec.epochs} epochs, batch size {spec.batch_size}, Adam "
+        f"{spec.learning_rate:g}, moving average {spec.ema:g}, {escape(spec.precision)}",
+        "Validation": _validation(spec),
+        "Training runs": f"{len(section.runs)} ({_seeds(section.runs)})",
+        "Trained on": _values(trained, "device"),
+        "Attacked on": _values(attacked, "device"),
+        "Versions": _versions([*trained, *attacked]),
+        "Protocol": escape(spec.protocol),
+    }
+    return {name: text for name, text in facts.items() if text}
+
+
+def _standing(section: Section, standing: Standing, figures: list[Figure]) -> list[str]:
+    parts = [f"### Matched at benign accuracy {tables.target(standing.target)}"]
+    parts.append(f"{_chosen(section.spec, standing)} {_attacked(section, standing)}".strip())
+    parts.append(tables.summary(standing))
+    if standing.rows:
+        parts.append(f"In the paper's columns. {_chosen(section.spec, standing)}")
+        parts.append(tables.paper(standing))
+    parts += tables.footnotes(standing)
+    figure = accuracy_norm(section, standing)
+    if figure is not None:
+        parts.append(_embed(figure, figures))
+    return parts
+
+
+def _chosen(spec: RunSpec, standing: Standing) -> str:
+    within = f"within {standing.tolerance:g} of {tables.target(standing.target)}"
+    if spec.validation == 0:
+        return f"**Matched on TEST accuracy** ({within}; no validation images, as in the paper)."
+    return f"Matched on validation accuracy, {within}."
+
+
+def _attacked(section: Section, standing: Standing) -> str:
+    """Say what the numbers are of: images, the ranking attack, the black-box source."""
+    if not standing.count:
+        return "Nothing attacked yet."
+    sentences = [f"All other numbers are of the same {standing.count:,} test images."]
+    if standing.strongest is not None:
+        name = escape(standing.strongest.attack)
+        sentences.append(
+            f"Ranked by rho of {name}, the strongest minimal attack here (smallest mean rho)."
+        )
+    source = next((run for run in section.sources if run.key == standing.source), None)
+    if source is not None:
+        sentences.append(
+            f"Black-box images were made on {escape(source.variant)} of seed {source.spec.seed}, "
+            f"accuracy {source.final.accuracy:.4f}."
+        )
+    return " ".join(sentences)
+
+
+def _embed(figure: Figure, figures: list[Figure]) -> str:
+    figures.append(figure)
+    return f"![{escape(figure.caption)}]({figure.path})"
+
+
+def _commands(section: Section) -> list[str]:
+    """Return the distinct commands, trainings before evaluations."""
+    everything = [run.environment for run in (*section.runs, *section.sources)]
+    everything += [result.evaluation.environment for result in section.results]
+    return list(dict.fromkeys(one["command"] for one in everything if one.get("command")))
+
+
+def _validation(spec: RunSpec) -> str:
+    if spec.validation:
+        return f"{spec.validation:,} training images held out to choose checkpoints by"
+    return "none: checkpoints are **matched on TEST accuracy**, as in the paper"
+
+
+def _seeds(runs: Sequence[Run]) -> str:
+    seeds = sorted({run.spec.seed for run in runs})
+    return f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
+
+
+def _with_settings(name: str, values: Mapping[str, bool | int | float | str]) -> str:
+    return escape(f"{name} ({tables.settings(values)})" if values else name)
+
+
+def _values(environments: Iterable[Mapping[str, str]], name: str) -> str:
+    return escape("; ".join(sorted({one[name] for one in environments if one.get(name)})))
+
+
+def _versions(environments: Sequence[Mapping[str, str]]) -> str:
+    found = {name: _values(environments, name).replace("; ", " and ") for name in VERSIONS}
+    return ", ".join(f"{name} {text}" for name, text in found.items() if text)

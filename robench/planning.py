@@ -1,0 +1,156 @@
+"""From names and settings to everything a run needs."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from robench import data as images
+from robench.architecture import Architecture
+from robench.data import Data
+from robench.defense import Defense
+from robench.environment import choose_device, choose_precision
+from robench.errors import UserError
+from robench.plugins import DATASETS, DEFENSES, MODELS
+from robench.records import RunSpec, Setting
+from robench.settings import configure, values_of
+
+CACHE = ".cache"
+"""Folder under the runs folder where downloaded and decoded images are kept."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a person asks to train. Settings not given keep the plugin's defaults."""
+
+    defense: str
+    settings: Mapping[str, Setting] = field(default_factory=dict)
+    """`c_l` for the defense's own, `model.width`, `dataset.pad` for the others'."""
+    dataset: str = "cifar10"
+    data_dir: Path | None = None
+    validation: int | None = None
+    model: str = "convpool"
+    epochs: int = 200
+    batch_size: int = 128
+    learning_rate: float = 5e-4
+    ema: float = 0.998
+    precision: str = "auto"
+    rung: float = 0.005
+    seed: int = 0
+    runs: Path = Path("runs")
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        """Refuse numbers outside their range."""
+        checks = {
+            f"--epochs {self.epochs} is not at least 1": self.epochs < 1,
+            f"--batch-size {self.batch_size} is not at least 1": self.batch_size < 1,
+            f"--lr {self.learning_rate} is not above 0": not self.learning_rate > 0,
+            f"--ema {self.ema} is not in [0, 1)": not 0 <= self.ema < 1,
+            f"--rung {self.rung} is not in [0, 1)": not 0 <= self.rung < 1,
+            f"--seed {self.seed} is not at least 0": self.seed < 0,
+        }
+        if wrong := [text for text, fails in checks.items() if fails]:
+            raise UserError("; ".join(wrong))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run ready to be trained."""
+
+    spec: RunSpec
+    defense: Defense
+    architecture: Architecture
+    data: Data
+    root: Path
+
+    def build(self) -> nn.Module:
+        """Return a fresh classifier."""
+        return self.architecture.build(self.data.shape, len(self.data.classes))
+
+
+def plan(request: Request, loaded: Data | None = None) -> Plan:
+    """Resolve plugins, settings, data and device; every mistake in the request shows here.
+
+    `loaded`: the request's data where it is at hand already.
+    """
+    own = _split_settings(request.settings)
+    defense = DEFENSES.get(request.defense)
+    configured = configure(defense.cls, own[""], defense.name)
+    model = MODELS.get(request.model)
+    architecture = configure(model.cls, own["model"], model.name)
+    dataset = DATASETS.get(request.dataset)
+    source = configure(dataset.cls, own["dataset"], dataset.name)
+    device = choose_device(request.device)
+    data = loaded or images.load(
+        source,
+        dataset.name,
+        request.data_dir,
+        request.runs / CACHE,
+        device,
+        request.validation,
+    )
+    # Both refuse images they cannot take, before anything is written.
+    with torch.random.fork_rng(devices=[]):
+        architecture.build(data.shape, len(data.classes))
+        configured.networks(data.shape, len(data.classes))
+    spec = RunSpec(
+        defense=defense.name,
+        settings=values_of(configured),
+        dataset=dataset.name,
+        dataset_settings=values_of(source),
+        data=data.hash,
+        validation=data.held_out,
+        model=model.name,
+        model_settings=values_of(architecture),
+        seed=request.seed,
+        epochs=request.epochs,
+        batch_size=request.batch_size,
+        learning_rate=request.learning_rate,
+        ema=request.ema,
+        precision=choose_precision(request.precision, device),
+        rung=request.rung,
+    )
+    return Plan(spec, configured, architecture, data, request.runs)
+
+
+def data_of(spec: RunSpec, data_dir: Path | None, runs: Path, device: str) -> Data:
+    """Load the data set that a run was trained on; refuse any other."""
+    dataset = DATASETS.get(spec.dataset)
+    source = configure(dataset.cls, spec.dataset_settings, dataset.name)
+    data = images.load(
+        source, dataset.name, data_dir, runs / CACHE, choose_device(device), spec.validation
+    )
+    if data.hash != spec.data:
+        raise UserError(
+            f"the {spec.dataset} images found (hash {data.hash}) are not those of the run "
+            f"{spec.key} ({spec.data}); say --data-dir with the folder it was trained on"
+        )
+    return data
+
+
+def classifier_of(spec: RunSpec, data: Data) -> Callable[[], nn.Module]:
+    """Return what builds a run's classifier."""
+    model = MODELS.get(spec.model)
+    architecture = configure(model.cls, spec.model_settings, model.name)
+    return lambda: architecture.build(data.shape, len(data.classes))
+
+
+def like(spec: RunSpec, defense: str, seed: int) -> tuple[RunSpec, Defense]:
+    """Return the spec of `defense` at its defaults, trained exactly as `spec` but for the seed."""
+    plugin = DEFENSES.get(defense)
+    configured = configure(plugin.cls, {}, plugin.name)
+    other = replace(spec, defense=plugin.name, settings=values_of(configured), seed=seed)
+    return other, configured
+
+
+def _split_settings(given: Mapping[str, Setting]) -> dict[str, dict[str, Setting]]:
+    split: dict[str, dict[str, Setting]] = {"": {}, "model": {}, "dataset": {}}
+    for key, value in given.items():
+        owner, dot, name = key.rpartition(".")
+        if owner not in split:
+            raise UserError(f"no settings of {owner!r} in {key}; use KEY, model.KEY or dataset.KEY")
+        split[owner][name if dot else key] = value
+    return split

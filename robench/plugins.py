@@ -1,0 +1,172 @@
+"""Plugins found by entry point, by file or by import string; built-ins get no other way in."""
+
+import difflib
+import hashlib
+import importlib.util
+import pkgutil
+import sys
+import warnings
+from dataclasses import dataclass, is_dataclass
+from functools import cached_property
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from robench.errors import UserError
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from robench.architecture import Architecture
+    from robench.attack import Attack
+    from robench.dataset import Dataset
+    from robench.defense import Defense
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Plugin(Generic[T]):
+    """A plugin class under the name that records know it by."""
+
+    name: str
+    cls: type[T]
+
+
+@dataclass(frozen=True)
+class Registry(Generic[T]):
+    """All plugins of one kind that are installed."""
+
+    kind: str
+    group: str
+    contract: str
+
+    def points(self) -> dict[str, list[EntryPoint]]:
+        """Return the entry points by name; more than one of a name is an error to be told."""
+        found: dict[str, list[EntryPoint]] = {}
+        for point in sorted(entry_points(group=self.group), key=lambda p: (p.name, owner(p))):
+            found.setdefault(point.name, []).append(point)
+        return found
+
+    def names(self) -> list[str]:
+        """Return the names of the installed plugins, whether or not they load."""
+        return list(self.points())
+
+    def get(self, name: str) -> Plugin[T]:
+        """Return the plugin called `name`, in `FILE.py[:Class]`, or at `module:Class`."""
+        if name.split(":")[0].endswith(".py"):
+            return self._from_file(name)
+        if ":" in name:
+            return Plugin(name, self._checked(name, _resolve(name, self.kind)))
+        return Plugin(name, self._load(self._single(name)))
+
+    def available(self) -> list[Plugin[T]]:
+        """Return every plugin that loads; warn of each that does not, naming its distribution."""
+        loaded = []
+        for name in self.names():
+            point = self._single(name)
+            try:
+                loaded.append(Plugin(name, self._load(point)))
+            except UserError as error:
+                warnings.warn(str(error), stacklevel=2)
+        return loaded
+
+    @cached_property
+    def _contract(self) -> type[T]:
+        return pkgutil.resolve_name(self.contract)
+
+    def _single(self, name: str) -> EntryPoint:
+        points = self.points()
+        if name not in points:
+            near = difflib.get_close_matches(name, points, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            installed = ", ".join(points) or "none"
+            raise UserError(f"no {self.kind} called {name!r}{hint} Installed: {installed}")
+        if len(points[name]) > 1:
+            owners = " and ".join(owner(point) for point in points[name])
+            raise UserError(
+                f"the {self.kind} {name!r} is claimed by {owners}; uninstall one of them"
+            )
+        return points[name][0]
+
+    def _load(self, point: EntryPoint) -> type[T]:
+        try:
+            plugin = point.load()
+        except Exception as error:  # whatever a stranger's module raises on import
+            raise UserError(
+                f"the {self.kind} {point.name!r} of {owner(point)} does not load "
+                f"({type(error).__name__}: {error}); mend or uninstall {owner(point)}"
+            ) from error
+        return self._checked(f"{point.name} of {owner(point)}", plugin)
+
+    def _from_file(self, name: str) -> Plugin[T]:
+        file, _, class_name = name.partition(":")
+        path = Path(file)
+        if not path.is_file():
+            raise UserError(f"there is no file {file} to load a {self.kind} from")
+        module = _import_file(path, self.kind)
+        if not class_name:
+            class_name = self._only_class(module, path)
+        if not hasattr(module, class_name):
+            raise UserError(f"{file} has no class {class_name!r}")
+        source = hashlib.sha256(path.read_bytes()).hexdigest()[:8]
+        plugin = self._checked(name, getattr(module, class_name))
+        return Plugin(f"{path.stem}:{class_name}@{source}", plugin)
+
+    def _only_class(self, module: "ModuleType", path: Path) -> str:
+        own = [
+            key
+            for key, value in vars(module).items()
+            if isinstance(value, type)
+            and issubclass(value, self._contract)
+            and value.__module__ == module.__name__
+        ]
+        if len(own) != 1:
+            raise UserError(
+                f"{path} holds {len(own)} {self.kind} classes ({', '.join(own) or 'none'}); "
+                f"name one: {path}:CLASS"
+            )
+        return own[0]
+
+    def _checked(self, name: str, plugin: object) -> type[T]:
+        contract = self._contract
+        if isinstance(plugin, type) and issubclass(plugin, contract) and is_dataclass(plugin):
+            return plugin
+        raise UserError(f"{name} is no {self.kind}: not a dataclass derived from {self.contract}")
+
+
+def owner(point: EntryPoint) -> str:
+    """Name the distribution that registered `point`."""
+    return f"{point.dist.name} {point.dist.version}" if point.dist else "an unknown distribution"
+
+
+def _resolve(name: str, kind: str) -> object:
+    try:
+        return pkgutil.resolve_name(name)
+    except Exception as error:  # whatever a stranger's module raises on import
+        raise UserError(f"no {kind} at {name!r} ({type(error).__name__}: {error})") from error
+
+
+def _import_file(path: Path, kind: str) -> "ModuleType":
+    name = f"robench_file_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise UserError(f"{path} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look their module up
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # whatever a stranger's module raises on import
+        raise UserError(
+            f"the {kind} file {path} does not load ({type(error).__name__}: {error})"
+        ) from error
+    return module
+
+
+DEFENSES: "Registry[Defense]" = Registry("defense", "robench.defenses", "robench.defense:Defense")
+ATTACKS: "Registry[Attack]" = Registry("attack", "robench.attacks", "robench.attack:Attack")
+DATASETS: "Registry[Dataset]" = Registry("dataset", "robench.datasets", "robench.dataset:Dataset")
+MODELS: "Registry[Architecture]" = Registry(
+    "model", "robench.models", "robench.architecture:Architecture"
+)
+REGISTRIES = (DEFENSES, ATTACKS, DATASETS, MODELS)

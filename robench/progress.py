@@ -1,0 +1,112 @@
+"""How far a run is, stored so that it can go on from its last epoch with the same bytes."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from robench import files, runs, weights
+from robench.errors import UserError
+from robench.ladder import Ladder, Measured
+from robench.learner import CLASSIFIER, Learner
+from robench.records import Checkpoint, Epoch, RunSpec, from_json
+from robench.runs import RunFolder
+
+
+@dataclass
+class Progress:
+    """The records of the epochs finished so far."""
+
+    history: list[Epoch] = field(default_factory=list)
+    checkpoints: list[Checkpoint] = field(default_factory=list)
+
+
+def keeper(
+    folder: RunFolder, spec: RunSpec, steps: int, progress: Progress
+) -> Callable[[Measured], None]:
+    """Return what stores a rung; `steps` are those of an epoch. The last step is no rung."""
+
+    def keep(measured: Measured) -> None:
+        if measured.step == steps * spec.epochs:
+            return  # final.safetensors holds it
+        path = folder.rungs / f"step-{measured.step:07d}.safetensors"
+        tensors = weights.flatten({CLASSIFIER: measured.network})
+        sha256 = weights.save(path, tensors, {"run": spec.key})
+        epoch = round(measured.step / steps, 3)
+        name = path.relative_to(folder.path).as_posix()
+        progress.checkpoints.append(
+            Checkpoint(spec.key, measured.step, epoch, measured.accuracy, name, sha256, False)
+        )
+
+    return keep
+
+
+def store(
+    folder: RunFolder, spec: RunSpec, learner: Learner, ladder: Ladder, progress: Progress
+) -> None:
+    """Write the state after an epoch, in one step, then the tables made from it."""
+    text = json.dumps(
+        {
+            "run": spec.key,
+            "history": [asdict(row) for row in progress.history],
+            "checkpoints": [asdict(row) for row in progress.checkpoints],
+            "ladder": {"stride": ladder.stride, "kept": ladder.kept, "seen": ladder.seen},
+        }
+    )
+    weights.save(folder.state, learner.state(), {"robench": text})
+    write_tables(folder, progress)
+
+
+def resume(
+    folder: RunFolder, spec: RunSpec, learner: Learner, ladder: Ladder, progress: Progress
+) -> None:
+    """Take up the stored state, and forget what a later, unfinished epoch wrote."""
+    if folder.state.exists():
+        content = _stored(folder)
+        if content["run"] != spec.key:
+            raise UserError(f"{folder.state} is of the run {content['run']}; delete it")
+        learner.restore(weights.load(folder.state))
+        progress.history += [from_json(Epoch, row) for row in content["history"]]
+        progress.checkpoints += [from_json(Checkpoint, row) for row in content["checkpoints"]]
+        for name, value in content["ladder"].items():
+            setattr(ladder, name, value)
+    recorded = {row.file for row in progress.checkpoints}
+    for path in folder.rungs.glob("*.safetensors"):
+        if path.relative_to(folder.path).as_posix() not in recorded:
+            path.unlink()
+    write_tables(folder, progress)
+
+
+def finish(
+    folder: RunFolder, spec: RunSpec, learner: Learner, steps: int, progress: Progress
+) -> None:
+    """Keep the averages of all networks as the final checkpoint and mark the run as done."""
+    tensors = weights.flatten(learner.averages)
+    sha256 = weights.save(folder.final, tensors, {"run": spec.key})
+    accuracy = progress.history[-1].accuracy
+    final = Checkpoint(
+        spec.key, steps * spec.epochs, spec.epochs, accuracy, folder.final.name, sha256, True
+    )
+    write_tables(folder, Progress(progress.history, [*progress.checkpoints, final]))
+    files.write(folder.done, "")
+    folder.state.unlink(missing_ok=True)
+
+
+def write_tables(folder: RunFolder, progress: Progress) -> None:
+    """Write the history and the list of checkpoints."""
+    runs.write_rows(folder.history, Epoch, progress.history)
+    runs.write_rows(folder.checkpoints, Checkpoint, progress.checkpoints)
+
+
+def _stored(folder: RunFolder) -> dict[str, Any]:
+    try:
+        with safe_open(folder.state, framework="pt") as file:
+            metadata = file.metadata() or {}
+        content: dict[str, Any] = json.loads(metadata["robench"])
+        return content
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise UserError(
+            f"{folder.state} is damaged ({error}); delete it to train this run from the start"
+        ) from None

@@ -1,0 +1,206 @@
+"""What robench remembers: runs, their checkpoints, matches and evaluations, as plain values.
+
+Accuracies are fractions, norms L2 on [0, 1] images, times seconds. Everything the report says is
+computed from these; they are stored as JSON, one file a record.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from functools import cached_property
+from typing import Any, Literal, TypeVar
+
+from robench.errors import UserError
+
+FORMAT = 1
+"""Version of everything written; a reader refuses what is newer."""
+
+Setting = bool | int | float | str
+Settings = Mapping[str, Setting]
+Record = TypeVar("Record")
+
+
+def digest(value: object, length: int = 10) -> str:
+    """Return the first hex digits of the SHA-256 of `value` as canonical JSON."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:length]
+
+
+def from_json(kind: type[Record], row: Mapping[str, Any]) -> Record:
+    """Rebuild a record from its JSON object; a missing or unknown field is the user's to know."""
+    names = {field.name for field in fields(kind)}  # type: ignore[arg-type]
+    if wrong := names ^ set(row):
+        raise UserError(f"not a {kind.__name__} record: {', '.join(sorted(wrong))}")
+    return kind(**row)
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """Everything that decides the weights of a run; equal specs share one run folder."""
+
+    defense: str
+    settings: Settings
+    dataset: str
+    dataset_settings: Settings
+    data: str
+    """Hash of the decoded images and labels."""
+    validation: int
+    """Training images held out to choose by; 0: the test images are used, as in the paper."""
+    model: str
+    model_settings: Settings
+    seed: int
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    ema: float
+    """Decay of the moving average of the weights, per step."""
+    precision: Literal["bf16", "float32"]
+    rung: float
+    """Accuracy between two checkpoints kept along training; 0 keeps the final one alone."""
+
+    @cached_property
+    def key(self) -> str:
+        """Return the run's name, which is also its folder's."""
+        name = "".join(c if c.isalnum() else "-" for c in self.defense.split("@")[0])
+        return f"{self.dataset}-{name}-{digest(asdict(self))}"
+
+    @cached_property
+    def protocol(self) -> str:
+        """Name what runs must share to be comparable: all but defense, settings and seed."""
+        shared = asdict(self)
+        for own in ("defense", "settings", "seed"):
+            del shared[own]
+        return digest(shared, 8)
+
+
+@dataclass(frozen=True)
+class Strength:
+    """The setting that a defense is matched by, as the defense declares it."""
+
+    setting: str
+    stronger: Literal["up", "down"]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Weights kept at some step of a run, with the accuracy they were kept for."""
+
+    run: str
+    step: int
+    epoch: float
+    accuracy: float
+    """Benign accuracy on the validation images (test images where `validation` is 0)."""
+    file: str
+    """Relative to the run folder."""
+    sha256: str
+    final: bool
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One line of a run's history."""
+
+    epoch: int
+    loss: float
+    accuracy: float
+    seconds: float
+    """Training alone; measuring and writing not counted."""
+    perturbation: float
+    """Mean L2 norm of the training perturbations."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run as its folder tells it, without the weights."""
+
+    spec: RunSpec
+    variant: str
+    """The defense with the settings, other than its strength, that differ from its defaults."""
+    strength: Strength | None
+    classes: int
+    shape: tuple[int, int, int]
+    environment: Mapping[str, str]
+    """Versions, commit, device and command line of the training."""
+    history: tuple[Epoch, ...]
+    checkpoints: tuple[Checkpoint, ...]
+
+    @property
+    def key(self) -> str:
+        """Return the run's name."""
+        return self.spec.key
+
+    @property
+    def final(self) -> Checkpoint:
+        """Return the checkpoint of the last epoch."""
+        return self.checkpoints[-1]
+
+    @property
+    def seconds_per_epoch(self) -> float:
+        """Return the median training time of an epoch."""
+        seconds = sorted(epoch.seconds for epoch in self.history)
+        return seconds[len(seconds) // 2]
+
+
+@dataclass(frozen=True)
+class Match:
+    """The checkpoint that stands for one variant of a defense at one benign accuracy."""
+
+    protocol: str
+    variant: str
+    defense: str
+    seed: int
+    target: float
+    tolerance: float
+    how: Literal["final", "training", "unmatched"]
+    run: str
+    """Where unmatched: the run that came nearest."""
+    step: int
+    accuracy: float
+    advice: str
+    """What to try where unmatched; empty otherwise."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One checkpoint under one attack; the per-image results lie beside it in `KEY.npz`."""
+
+    run: str
+    step: int
+    weights: str
+    """SHA-256 of the attacked checkpoint."""
+    attack: str
+    settings: Settings
+    minimal: bool
+    radius: float | None
+    source: str | None
+    """The run the adversarial images were made on; None: on the attacked one (white-box)."""
+    source_weights: str | None
+    images: str
+    """Hash of the images' indices and pixels."""
+    count: int
+    violations: int
+    """Adversarial images outside the box or the radius; counted as failures of the attack."""
+    seconds: float
+    environment: Mapping[str, str]
+
+    @cached_property
+    def key(self) -> str:
+        """Return the record's name: equal names mean equal results."""
+        return evaluation_key(
+            self.weights, self.attack, self.settings, self.source_weights, self.images
+        )
+
+    @property
+    def white_box(self) -> bool:
+        """Tell whether the attack saw the attacked network."""
+        return self.source is None
+
+
+def evaluation_key(
+    weights: str, attack: str, settings: Settings, source_weights: str | None, images: str
+) -> str:
+    """Name an evaluation by what decides its result."""
+    side = "white" if source_weights is None else "black"
+    parts = [weights, attack, dict(settings), source_weights, images]
+    return f"{attack}-{side}-{digest(parts, 12)}"

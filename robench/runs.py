@@ -1,0 +1,148 @@
+"""Run folders: what lies where, and reading it back.
+
+RUNS/<key>/manifest.json        spec, versions, device; written first
+           history.csv          one line an epoch
+           checkpoints.csv      one line a kept checkpoint, the final one last
+           rungs/step-*.safetensors, final.safetensors
+           state.safetensors    to resume from; the one file that decides how far a run is
+           DONE                 written last
+RUNS/sources/<key>/             networks that black-box attacks are made on
+RUNS/evaluations/, RUNS/matches/
+"""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+
+from robench import files
+from robench.errors import UserError
+from robench.records import FORMAT, Checkpoint, Epoch, Run, RunSpec, Strength, from_json
+
+Row = TypeVar("Row", Epoch, Checkpoint)
+_PARSERS: dict[type, Callable[[str], Any]] = {int: int, float: float, str: str, bool: "True".__eq__}
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The paths of one run."""
+
+    path: Path
+
+    @property
+    def manifest(self) -> Path:
+        """What was asked for and where it ran."""
+        return self.path / "manifest.json"
+
+    @property
+    def history(self) -> Path:
+        """One line an epoch."""
+        return self.path / "history.csv"
+
+    @property
+    def checkpoints(self) -> Path:
+        """One line a checkpoint."""
+        return self.path / "checkpoints.csv"
+
+    @property
+    def rungs(self) -> Path:
+        """Checkpoints along training."""
+        return self.path / "rungs"
+
+    @property
+    def final(self) -> Path:
+        """Averaged weights of the last epoch, of every network."""
+        return self.path / "final.safetensors"
+
+    @property
+    def state(self) -> Path:
+        """Everything that resuming needs."""
+        return self.path / "state.safetensors"
+
+    @property
+    def done(self) -> Path:
+        """Exists where the run is finished."""
+        return self.path / "DONE"
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object that robench wrote; refuse what is damaged or newer."""
+    try:
+        content = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing") from None
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read ({error}); delete it and run again") from None
+    if not isinstance(content, dict) or not isinstance(content.get("format"), int):
+        raise UserError(f"{path} was not written by robench: it names no format")
+    if content["format"] > FORMAT:
+        raise UserError(
+            f"{path} has format {content['format']}, this robench reads up to {FORMAT}: "
+            "it was written by a newer version; upgrade robench or choose another --runs"
+        )
+    return content
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON object with the format's version, readable and in one step."""
+    files.write(path, json.dumps({"format": FORMAT, **content}, indent=1, allow_nan=False) + "\n")
+
+
+def write_manifest(folder: RunFolder, run: Run) -> None:
+    """Write what was asked for and where it runs."""
+    content = asdict(run)
+    del content["history"], content["checkpoints"]
+    write_json(folder.manifest, content)
+
+
+def write_rows(path: Path, kind: type[Row], rows: Sequence[Row]) -> None:
+    """Write records as CSV."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [f.name for f in fields(kind)], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(asdict(row) for row in rows)
+    files.write(path, text.getvalue())
+
+
+def read_rows(path: Path, kind: type[Row]) -> tuple[Row, ...]:
+    """Read records from CSV."""
+    parsers = {name: _PARSERS[hint] for name, hint in get_type_hints(kind).items()}
+    try:
+        with path.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        return tuple(kind(**{n: parse(row[n]) for n, parse in parsers.items()}) for row in rows)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path} cannot be read ({type(error).__name__}: {error})") from None
+
+
+def read_run(path: Path) -> Run:
+    """Read a run folder's records, not its weights."""
+    folder = RunFolder(path)
+    content = read_json(folder.manifest)
+    del content["format"]
+    try:
+        spec = from_json(RunSpec, content.pop("spec"))
+        strength = content.pop("strength")
+        run = Run(
+            spec=spec,
+            strength=from_json(Strength, strength) if strength else None,
+            shape=tuple(content.pop("shape")),
+            history=read_rows(folder.history, Epoch),
+            checkpoints=read_rows(folder.checkpoints, Checkpoint),
+            **content,
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{folder.manifest} is damaged ({type(error).__name__}: {error})") from None
+    if run.key != path.name:
+        raise UserError(f"{folder.manifest} describes the run {run.key}, not {path.name}")
+    if not run.checkpoints or not run.history:
+        raise UserError(f"{path} says it is done but lists no epochs; delete it and train again")
+    return run
+
+
+def read_runs(root: Path) -> list[Run]:
+    """Read every finished run directly under `root`, in order of their names."""
+    return [read_run(path.parent) for path in sorted(root.glob("*/DONE"))]

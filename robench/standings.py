@@ -1,0 +1,212 @@
+"""Which results stand side by side: those on the same images, under the same attacks."""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from robench.archive import Archive, Result
+from robench.records import Evaluation, Match, Run, RunSpec, Setting
+
+
+@dataclass(frozen=True)
+class Condition:
+    """An attack with its settings; results under one condition can be compared."""
+
+    attack: str
+    settings: tuple[tuple[str, Setting], ...]
+    minimal: bool
+    radius: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """One match with the results of its checkpoint, by condition."""
+
+    match: Match
+    run: Run
+    label: str
+    """The variant, with its seed where the table holds several."""
+    white: Mapping[Condition, Result]
+    black: Mapping[Condition, Result]
+
+    @property
+    def results(self) -> tuple[Result, ...]:
+        """Return all results of the row, white-box first."""
+        return (*self.white.values(), *self.black.values())
+
+
+@dataclass(frozen=True, eq=False)
+class Standing:
+    """All variants of one protocol at one benign accuracy."""
+
+    target: float
+    tolerance: float
+    rows: tuple[Row, ...]
+    """The matched ones, best first."""
+    unmatched: tuple[Row, ...]
+    conditions: tuple[Condition, ...]
+    """In table order: fixed budgets first, then minimal, each by name."""
+    strongest: Condition | None
+    """The minimal attack with the smallest mean rho over the rows."""
+    source: str | None
+    """The run that the black-box images were made on."""
+    count: int
+    """Number of attacked images."""
+
+
+@dataclass(frozen=True, eq=False)
+class Section:
+    """All that is comparable: everything trained on the same data by the same protocol."""
+
+    spec: RunSpec
+    """Of any one run; only what the protocol covers may be read from it."""
+    example: Run
+    runs: tuple[Run, ...]
+    sources: tuple[Run, ...]
+    results: tuple[Result, ...]
+    variants: tuple[str, ...]
+    """All variants by name, which gives each its colour."""
+    standings: tuple[Standing, ...]
+
+
+def sections(archive: Archive) -> tuple[Section, ...]:
+    """Sort the records into what can be compared, by data set and then by protocol."""
+    for match in archive.matches:
+        archive.run(match)  # raises for a match whose run is gone
+    protocols: dict[tuple[str, str], list[Run]] = {}
+    for run in archive.runs.values():
+        protocols.setdefault((run.spec.dataset, run.spec.protocol), []).append(run)
+    return tuple(_section(archive, runs) for _, runs in sorted(protocols.items()))
+
+
+def condition(evaluation: Evaluation) -> Condition:
+    """Return what the attack was, without where it was aimed."""
+    settings = tuple(sorted(evaluation.settings.items()))
+    return Condition(evaluation.attack, settings, evaluation.minimal, evaluation.radius)
+
+
+def labels(conditions: Iterable[Condition]) -> dict[Condition, str]:
+    """Name each condition by its attack, with the settings that tell it from its namesakes."""
+    listed = list(conditions)
+    names = {}
+    for one in listed:
+        others = [other for other in listed if other.attack == one.attack]
+        shared = set(one.settings).intersection(*(other.settings for other in others))
+        own = ", ".join(
+            f"{name}={value}" for name, value in one.settings if (name, value) not in shared
+        )
+        names[one] = f"{one.attack} ({own})" if own else one.attack
+    return names
+
+
+def on_common_images(results: Sequence[Result]) -> tuple[Result, ...]:
+    """Keep the results on one set of images: that of most results, then the largest."""
+    counts = Counter((result.evaluation.images, result.evaluation.count) for result in results)
+    if not counts:
+        return ()
+    images, _ = max(counts, key=lambda one: (counts[one], one[1], one[0]))
+    return tuple(result for result in results if result.evaluation.images == images)
+
+
+def strongest(results: Iterable[Result]) -> Condition | None:
+    """Return the minimal attack of most of these white-box results, of smallest mean rho."""
+    found: dict[Condition, list[float]] = {}
+    for result in results:
+        if result.evaluation.minimal and result.evaluation.white_box:
+            rho = result.distances.rho.value
+            if not math.isnan(rho):
+                found.setdefault(condition(result.evaluation), []).append(rho)
+    order = sorted(found, key=_table_order)
+    return min(
+        order, key=lambda one: (-len(found[one]), sum(found[one]) / len(found[one])), default=None
+    )
+
+
+def _section(archive: Archive, runs: list[Run]) -> Section:
+    weights = {kept.sha256 for run in runs for kept in run.checkpoints}
+    results = tuple(one for one in archive.results if one.evaluation.weights in weights)
+    keys = {one.evaluation.source for one in results} - {None}
+    sources = {key: archive.sources.get(key) or archive.runs.get(key) for key in keys if key}
+    protocol = runs[0].spec.protocol
+    matches = [match for match in archive.matches if match.protocol == protocol]
+    targets = sorted({match.target for match in matches})
+    return Section(
+        spec=runs[0].spec,
+        example=runs[0],
+        runs=tuple(sorted(runs, key=lambda run: (run.variant, run.spec.seed, run.key))),
+        sources=tuple(run for _, run in sorted(sources.items()) if run is not None),
+        results=results,
+        variants=tuple(sorted({run.variant for run in runs})),
+        standings=tuple(
+            _standing(archive, [match for match in matches if match.target == target], results)
+            for target in targets
+        ),
+    )
+
+
+def _standing(archive: Archive, matches: list[Match], results: tuple[Result, ...]) -> Standing:
+    matches = sorted(matches, key=lambda match: (match.variant, match.defense, match.seed))
+    several = len({match.seed for match in matches}) > 1
+    chosen = [_weights(archive, match) for match in matches if match.how != "unmatched"]
+    used = on_common_images([one for one in results if one.evaluation.weights in chosen])
+    used = _from_one_source(used)
+    rows = [_row(archive, match, used, several) for match in matches]
+    matched = [row for row in rows if row.match.how != "unmatched"]
+    best = strongest(used)
+    return Standing(
+        target=matches[0].target,
+        tolerance=max(match.tolerance for match in matches),
+        rows=tuple(sorted(matched, key=lambda row: _rank(row, best))),
+        unmatched=tuple(row for row in rows if row.match.how == "unmatched"),
+        conditions=tuple(sorted({condition(one.evaluation) for one in used}, key=_table_order)),
+        strongest=best,
+        source=next((one.evaluation.source for one in used if not one.evaluation.white_box), None),
+        count=used[0].evaluation.count if used else 0,
+    )
+
+
+def _row(archive: Archive, match: Match, results: Iterable[Result], seed: bool) -> Row:
+    """Attach the checkpoint's results; an unmatched row gets none, being compared with nothing."""
+    weights = None if match.how == "unmatched" else _weights(archive, match)
+    own = [one for one in results if one.evaluation.weights == weights]
+    return Row(
+        match=match,
+        run=archive.run(match),
+        label=f"{match.variant} seed {match.seed}" if seed else match.variant,
+        white={condition(one.evaluation): one for one in own if one.evaluation.white_box},
+        black={condition(one.evaluation): one for one in own if not one.evaluation.white_box},
+    )
+
+
+def _weights(archive: Archive, match: Match) -> str:
+    kept = archive.run(match).checkpoints
+    return next(checkpoint.sha256 for checkpoint in kept if checkpoint.step == match.step)
+
+
+def _from_one_source(results: tuple[Result, ...]) -> tuple[Result, ...]:
+    """Keep white-box results and those of the source that most of the others were made on."""
+    made_on = Counter(
+        one.evaluation.source_weights for one in results if not one.evaluation.white_box
+    )
+    if not made_on:
+        return results
+    source = max(made_on, key=lambda weights: (made_on[weights], str(weights)))
+    return tuple(
+        one
+        for one in results
+        if one.evaluation.white_box or one.evaluation.source_weights == source
+    )
+
+
+def _rank(row: Row, best: Condition | None) -> tuple[float, str]:
+    """Order by rho of the strongest minimal attack, else by the worst accuracy; best first."""
+    if best is None:
+        score = min((one.accuracy.value for one in row.white.values()), default=math.nan)
+    else:
+        score = row.white[best].distances.rho.value if best in row.white else math.nan
+    return (math.inf if math.isnan(score) else -score), row.label
+
+
+def _table_order(one: Condition) -> tuple[bool, str, str]:
+    return one.minimal, one.attack, repr(one.settings)

@@ -1,0 +1,64 @@
+"""Network weights as safetensors, checked against the hash they were recorded with."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import safetensors.torch
+from safetensors import SafetensorError
+from torch import Tensor, nn
+
+from robench import files
+from robench.errors import UserError
+
+
+def flatten(networks: Mapping[str, nn.Module]) -> dict[str, Tensor]:
+    """Return all weights and buffers, each under `network.parameter`."""
+    return {
+        f"{name}.{key}": tensor.detach().contiguous()
+        for name, network in networks.items()
+        for key, tensor in network.state_dict().items()
+    }
+
+
+def save(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
+    """Write tensors and text in one step; return the file's SHA-256."""
+    content = safetensors.torch.save(dict(tensors), dict(metadata))
+    files.write(path, content)
+    return files.sha256(content)
+
+
+def load(path: Path, sha256: str | None = None) -> dict[str, Tensor]:
+    """Read tensors; raise UserError where the file is missing, damaged or another than recorded."""
+    content = _read(path)
+    if sha256 is not None and files.sha256(content) != sha256:
+        raise UserError(
+            f"{path} is not the file that was recorded (SHA-256 {files.sha256(content)[:12]}, "
+            f"recorded {sha256[:12]}): truncated or of another model; restore it, or delete the "
+            "run folder and train again"
+        )
+    try:
+        return safetensors.torch.load(content)
+    except SafetensorError as error:
+        raise UserError(
+            f"{path} is not a safetensors file ({error}); nothing else is read"
+        ) from None
+
+
+def restore(network: nn.Module, tensors: Mapping[str, Tensor], name: str, path: Path) -> None:
+    """Put the tensors under `name.` into `network`, all of them or none."""
+    prefix = f"{name}."
+    own = {key.removeprefix(prefix): t for key, t in tensors.items() if key.startswith(prefix)}
+    expected = {key: t.shape for key, t in network.state_dict().items()}
+    if {key: t.shape for key, t in own.items()} != expected:
+        odd = sorted(k for k in own.keys() ^ expected.keys()) or sorted(
+            k for k in own if own[k].shape != expected[k]
+        )
+        raise UserError(f"{path} holds weights of another model: {', '.join(odd[:3])} differ")
+    network.load_state_dict(own)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing; restore it, or train again") from None

@@ -1,0 +1,227 @@
+"""Small record folders made by hand, in the form that training and evaluating leave them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from robench import files
+from robench.outcomes import Outcomes
+from robench.records import (
+    Checkpoint,
+    Epoch,
+    Evaluation,
+    Match,
+    Run,
+    RunSpec,
+    Setting,
+    Strength,
+    digest,
+)
+from robench.runs import RunFolder, write_json, write_manifest, write_rows
+
+ENVIRONMENT = {
+    "python": "3.11.7",
+    "torch": "2.9.0",
+    "torchvision": "0.24.0",
+    "adversarial-robustness-toolbox": "1.20.1",
+    "robench": "0.1.0",
+    "commit": "0123abcd",
+    "device": "CPU, 2 cores",
+    "threads": "2",
+}
+SPEC = RunSpec(
+    defense="baseline",
+    settings={},
+    dataset="digits",
+    dataset_settings={"flip": False, "pad": 2},
+    data="d" * 64,
+    validation=120,
+    model="convpool",
+    model_settings={"width": 0.25},
+    seed=0,
+    epochs=2,
+    batch_size=128,
+    learning_rate=5e-4,
+    ema=0.998,
+    precision="float32",
+    rung=0.005,
+)
+
+
+def outcomes(
+    clean: Sequence[bool], distance: ArrayLike, adversarial: Sequence[int] | None = None
+) -> Outcomes:
+    """Return outcomes of label 1: `clean` tells who is right, an infinite distance who resists."""
+    length = np.asarray(distance, dtype=np.float32)
+    success = np.isfinite(length)
+    fooled = np.where(success, 0, 1) if adversarial is None else np.asarray(adversarial)
+    return Outcomes(
+        index=np.arange(len(length), dtype=np.int32),
+        label=np.ones(len(length), dtype=np.int16),
+        clean=np.where(np.asarray(clean, dtype=bool), 1, 0).astype(np.int16),
+        adversarial=fooled.astype(np.int16),
+        distance=length,
+        success=success,
+    )
+
+
+def drawn(seed: int, scale: float, count: int = 200, failing: float = 0.0) -> Outcomes:
+    """Return outcomes with distances of mean `scale`, one image in ten misclassified."""
+    generator = np.random.default_rng(seed)
+    clean = np.arange(count) % 10 != 0
+    length = scale * generator.gamma(4.0, 0.25, count)
+    length[clean & (generator.random(count) < failing)] = np.inf
+    return outcomes(clean.tolist(), np.where(clean, length, 0.0))
+
+
+@dataclass(frozen=True)
+class Recorder:
+    """Writes records into a runs folder."""
+
+    root: Path
+    spec: RunSpec = SPEC
+    environment: Mapping[str, str] = field(default_factory=lambda: dict(ENVIRONMENT))
+
+    def run(
+        self,
+        defense: str = "baseline",
+        settings: Mapping[str, Setting] | None = None,
+        strength: Strength | None = None,
+        seed: int = 0,
+        variant: str | None = None,
+        source: bool = False,
+    ) -> Run:
+        """Write a finished run of two checkpoints and return it."""
+        spec = replace(self.spec, defense=defense, settings=settings or {}, seed=seed)
+        kept = [
+            Checkpoint(spec.key, step, epoch, accuracy, file, digest([spec.key, step], 64), final)
+            for step, epoch, accuracy, file, final in (
+                (5, 0.5, 0.6912, "rungs/step-5.safetensors", False),
+                (20, 2.0, 0.7031, "final.safetensors", True),
+            )
+        ]
+        command = {"command": f"robench train --defense {defense} --seed {seed}"}
+        run = Run(
+            spec=spec,
+            variant=variant or defense,
+            strength=strength,
+            classes=10,
+            shape=(1, 8, 8),
+            environment={**self.environment, **command},
+            history=(Epoch(1, 2.0, 0.5, 8.5, 0.1), Epoch(2, 1.5, 0.7, 8.25, 0.1)),
+            checkpoints=tuple(kept),
+        )
+        folder = RunFolder((self.root / "sources" if source else self.root) / run.key)
+        write_manifest(folder, run)
+        write_rows(folder.history, Epoch, run.history)
+        write_rows(folder.checkpoints, Checkpoint, run.checkpoints)
+        files.write(folder.final, b"weights, which are no record")
+        files.write(folder.done, "")
+        return run
+
+    def evaluation(
+        self,
+        run: Run,
+        attack: str,
+        measured: Outcomes,
+        minimal: bool = True,
+        source: Run | None = None,
+        step: int = 20,
+        settings: Mapping[str, Setting] | None = None,
+        images: str = "i" * 64,
+        violations: int = 0,
+    ) -> Evaluation:
+        """Write one evaluation with its outcomes and return it."""
+        kept = next(one for one in run.checkpoints if one.step == step)
+        evaluation = Evaluation(
+            run=run.key,
+            step=step,
+            weights=kept.sha256,
+            attack=attack,
+            settings=settings or {"steps": 100},
+            minimal=minimal,
+            radius=None if minimal else 0.5,
+            source=source.key if source else None,
+            source_weights=source.final.sha256 if source else None,
+            images=images,
+            count=len(measured.label),
+            violations=violations,
+            seconds=3.5,
+            environment={
+                **self.environment,
+                "command": "robench eval --matched-accuracy 0.70",
+            },
+        )
+        path = self.root / "evaluations" / f"{evaluation.key}.json"
+        measured.save(path.with_suffix(".npz"))
+        write_json(path, asdict(evaluation))
+        return evaluation
+
+    def matches(self, rows: Sequence[Match]) -> Path:
+        """Write the matches of one protocol and target."""
+        path = self.root / "matches" / f"{rows[0].protocol}-{rows[0].target:.4f}.json"
+        write_json(path, {"rows": [asdict(row) for row in rows]})
+        return path
+
+
+def match(
+    run: Run,
+    how: Literal["final", "training", "unmatched"] = "final",
+    advice: str = "",
+    target: float = 0.7,
+    step: int | None = None,
+) -> Match:
+    """Return the match of a recorded run at one of its checkpoints."""
+    chosen = step or (5 if how == "training" else 20)
+    kept = next(one for one in run.checkpoints if one.step == chosen)
+    return Match(
+        protocol=run.spec.protocol,
+        variant=run.variant,
+        defense=run.spec.defense,
+        seed=run.spec.seed,
+        target=target,
+        tolerance=0.005,
+        how=how,
+        run=run.key,
+        step=chosen,
+        accuracy=kept.accuracy,
+        advice=advice,
+    )
+
+
+EPS = Strength("eps", "up")
+
+
+def small_suite(root: Path, spec: RunSpec = SPEC) -> tuple[Run, ...]:
+    """Record four defenses: three matched and attacked on both sides, one not matched."""
+    recorder = Recorder(root, spec)
+    source = recorder.run(seed=1, source=True)
+    runs = (
+        recorder.run(),
+        recorder.run("fgm", {"eps": 0.1, "through_attack": True}, EPS),
+        recorder.run("pgd", {"eps": 0.3, "through_attack": True}, EPS),
+        recorder.run("pgn", {"c_l": 50.0}, Strength("c_l", "down")),
+    )
+    for place, run in enumerate(runs[:3]):
+        scale, step = 0.15 + 0.1 * place, 5 if place == 2 else 20
+        for attack, factor in (("deepfool", 1.2), ("cw", 1.0)):
+            far = drawn(place, scale * factor, failing=0.05 * (place == 2))
+            recorder.evaluation(run, attack, far, step=step)
+            recorder.evaluation(run, attack, drawn(place + 9, 9, failing=0.9), True, source, step)
+        for attack, failing in (("fgm", 0.3 + place / 10), ("mim", 0.2 + place / 10)):
+            fixed = drawn(place + 20, 0.5, failing=failing)
+            recorder.evaluation(run, attack, fixed, False, None, step)
+            recorder.evaluation(run, attack, drawn(place + 30, 0.5, 200, 0.7), False, source, step)
+    recorder.matches(
+        [
+            match(runs[0]),
+            match(runs[1]),
+            match(runs[2], "training"),
+            replace(match(runs[3], "unmatched", "try --set c_l=20"), accuracy=0.6831),
+        ]
+    )
+    return runs
