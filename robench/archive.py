@@ -105,7 +105,8 @@ def _runs(folder: Path) -> dict[str, Run]:
     return {run.key: run for run in read_runs(folder)} if folder.is_dir() else {}
 
 
-def _result(path: Path) -> Result:
+def read_evaluation(path: Path) -> Evaluation:
+    """Read one evaluation's record; UserError names it where it cannot be read."""
     row = read_json(path)
     row.pop("format")
     evaluation = _record(Evaluation, row, path)
@@ -114,6 +115,11 @@ def _result(path: Path) -> Result:
             f"{path} describes the evaluation {evaluation.key}; "
             "delete it and run `robench eval` again"
         )
+    return evaluation
+
+
+def _result(path: Path) -> Result:
+    evaluation = read_evaluation(path)
     outcomes = Outcomes.load(path.with_suffix(".npz"))
     if len(outcomes.label) != evaluation.count:
         raise UserError(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from robench.records import Setting
 
 if TYPE_CHECKING:
-    from art.attacks.evasion import EvasionAttack
+    from art.attacks import EvasionAttack
     from art.estimators.classification import PyTorchClassifier
 
 

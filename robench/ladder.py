@@ -9,6 +9,7 @@ moved by more than a rung. The stride adapts to how fast accuracy moves.
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from torch import nn
 
@@ -81,7 +82,7 @@ class Ladder:
 
     def _adapt(self, accuracies: list[float], exhausted: bool) -> None:
         """Halve the stride where even neighbours lie apart; double it in a calm window."""
-        moves = [abs(b - a) for a, b in zip(accuracies, accuracies[1:], strict=False)]
+        moves = [abs(b - a) for a, b in pairwise(accuracies)]
         if exhausted and max(moves) > self.rung:
             self.stride = max(1, self.stride // 2)
         elif len(moves) == 1 and moves[0] <= self.rung:

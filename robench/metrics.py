@@ -14,6 +14,8 @@ from robench.outcomes import Outcomes
 
 Z95 = 1.959963984540054
 """97.5 % quantile of the normal distribution: the half-width of a 95 % interval."""
+SUFFICIENT = 0.995
+"""Success rate below which rho says as much about the attack as about the defense."""
 RESAMPLES = 2000
 CHUNK = 1 << 20
 """Most images drawn at once by the bootstrap, which bounds its memory to some 50 MB."""

@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+import zlib
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -43,9 +44,10 @@ class Outcomes:
     def load(cls, path: Path) -> "Outcomes":
         """Read what `save` wrote; raise UserError for anything else."""
         try:
-            with np.load(path, allow_pickle=False) as archive:
+            # From memory: numpy leaves a damaged file open.
+            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as archive:
                 arrays = {field.name: archive[field.name] for field in fields(cls)}
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
             raise UserError(
                 f"{path} cannot be read ({error}); delete it and evaluate again"
             ) from None

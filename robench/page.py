@@ -6,8 +6,9 @@ from robench import tables
 from robench.archive import Archive
 from robench.figures import Figure, accuracy_norm, robustness_curve
 from robench.markdown import block, escape
+from robench.metrics import SUFFICIENT
 from robench.records import Run, RunSpec
-from robench.standings import Section, Standing
+from robench.standings import Condition, Section, Standing
 
 TITLE = """# Leaderboard
 
@@ -121,10 +122,7 @@ def _attacked(section: Section, standing: Standing) -> str:
         return "Nothing attacked yet."
     sentences = [f"All other numbers are of the same {standing.count:,} test images."]
     if standing.strongest is not None:
-        name = escape(standing.strongest.attack)
-        sentences.append(
-            f"Ranked by rho of {name}, the strongest minimal attack here (smallest mean rho)."
-        )
+        sentences.append(_ranked_by(standing, standing.strongest))
     source = next((run for run in section.sources if run.key == standing.source), None)
     if source is not None:
         sentences.append(
@@ -132,6 +130,15 @@ def _attacked(section: Section, standing: Standing) -> str:
             f"accuracy {source.final.accuracy:.4f}."
         )
     return " ".join(sentences)
+
+
+def _ranked_by(standing: Standing, best: Condition) -> str:
+    said = f"Ranked by rho of {escape(best.attack)}, the strongest minimal attack here"
+    judged = [row.white[best] for row in standing.rows if best in row.white]
+    share = f"{SUFFICIENT:.1%} of every row's correctly classified images"
+    if any(result.success.value < SUFFICIENT for result in judged):
+        return f"{said} (smallest mean rho; none fools {share})."
+    return f"{said} (smallest mean rho of those that fool {share})."
 
 
 def _embed(figure: Figure, figures: list[Figure]) -> str:

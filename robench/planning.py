@@ -139,10 +139,13 @@ def classifier_of(spec: RunSpec, data: Data) -> Callable[[], nn.Module]:
 
 
 def like(spec: RunSpec, defense: str, seed: int) -> tuple[RunSpec, Defense]:
-    """Return the spec of `defense` at its defaults, trained exactly as `spec` but for the seed."""
+    """Return the spec of `defense` at its defaults, trained as `spec` but for the seed.
+
+    Only its final checkpoint is kept.
+    """
     plugin = DEFENSES.get(defense)
     configured = configure(plugin.cls, {}, plugin.name)
-    other = replace(spec, defense=plugin.name, settings=values_of(configured), seed=seed)
+    other = replace(spec, defense=plugin.name, settings=values_of(configured), seed=seed, rung=0.0)
     return other, configured
 
 

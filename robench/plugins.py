@@ -81,7 +81,7 @@ class Registry(Generic[T]):
             near = difflib.get_close_matches(name, points, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
             installed = ", ".join(points) or "none"
-            raise UserError(f"no {self.kind} called {name!r}{hint} Installed: {installed}")
+            raise UserError(f"no {self.kind} called {name!r}{hint or '.'} Installed: {installed}")
         if len(points[name]) > 1:
             owners = " and ".join(owner(point) for point in points[name])
             raise UserError(
@@ -130,7 +130,7 @@ class Registry(Generic[T]):
 
     def _checked(self, name: str, plugin: object) -> type[T]:
         contract = self._contract
-        if isinstance(plugin, type) and issubclass(plugin, contract) and is_dataclass(plugin):
+        if isinstance(plugin, type) and is_dataclass(plugin) and issubclass(plugin, contract):
             return plugin
         raise UserError(f"{name} is no {self.kind}: not a dataclass derived from {self.contract}")
 

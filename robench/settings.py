@@ -62,7 +62,7 @@ def configure(plugin: type[T], given: Mapping[str, Setting], name: str) -> T:
             near = difflib.get_close_matches(key, known, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
             there = ", ".join(known) or "none"
-            raise UserError(f"{name} has no setting {key!r}{hint} Its settings: {there}")
+            raise UserError(f"{name} has no setting {key!r}{hint or '.'} Its settings: {there}")
         try:
             values[key] = known[key].read(value)
         except ValueError:

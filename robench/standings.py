@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from robench import metrics
 from robench.archive import Archive, Result
 from robench.records import Evaluation, Match, Run, RunSpec, Setting
 
@@ -110,17 +111,22 @@ def on_common_images(results: Sequence[Result]) -> tuple[Result, ...]:
 
 
 def strongest(results: Iterable[Result]) -> Condition | None:
-    """Return the minimal attack of most of these white-box results, of smallest mean rho."""
-    found: dict[Condition, list[float]] = {}
+    """Return the minimal attack that ranks these white-box results.
+
+    Of those run on most rows, one that succeeds sufficiently on each of them goes before one that
+    fails, since rho leaves failures out; then the smallest mean rho decides.
+    """
+    found: dict[Condition, list[Result]] = {}
     for result in results:
         if result.evaluation.minimal and result.evaluation.white_box:
-            rho = result.distances.rho.value
-            if not math.isnan(rho):
-                found.setdefault(condition(result.evaluation), []).append(rho)
-    order = sorted(found, key=_table_order)
-    return min(
-        order, key=lambda one: (-len(found[one]), sum(found[one]) / len(found[one])), default=None
-    )
+            found.setdefault(condition(result.evaluation), []).append(result)
+
+    def order(one: Condition) -> tuple[int, bool, float]:
+        failing = any(result.success.value < metrics.SUFFICIENT for result in found[one])
+        rho = sum(result.distances.rho.value for result in found[one]) / len(found[one])
+        return (-len(found[one]), failing, math.inf if math.isnan(rho) else rho)
+
+    return min(sorted(found, key=_table_order), key=order, default=None)
 
 
 def _section(archive: Archive, runs: list[Run]) -> Section:

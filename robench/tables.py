@@ -5,15 +5,13 @@ from collections.abc import Mapping, Sequence
 
 from robench.archive import Result
 from robench.markdown import escape, table
-from robench.metrics import Interval
+from robench.metrics import SUFFICIENT, Interval
 from robench.records import Run, Setting, Settings
 from robench.standings import Condition, Row, Standing, labels
 
 EMPTY = "-"
 NOT_RUN = "not run"
 MARK = "†"
-SUFFICIENT = 0.995
-"""Success rate below which rho says as much about the attack as about the defense."""
 
 
 def summary(standing: Standing) -> str:

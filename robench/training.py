@@ -174,7 +174,13 @@ def _epoch(
             shown.update()
             if clock.due(REFRESH):
                 loss = _checked(float(total) / step, number, classes)
-                shown.set_postfix(loss=f"{loss:.3f}", accuracy=f"{ladder.seen:.3f}", refresh=False)
+                left = clock.seconds() / step * (steps * (spec.epochs - number + 1) - step)
+                shown.set_postfix(
+                    loss=f"{loss:.3f}",
+                    accuracy=f"{ladder.seen:.3f}",
+                    run_left=tqdm.format_interval(left),
+                    refresh=False,
+                )
     loss = _checked(float(total) / steps, number, classes)
     seconds = clock.seconds()
     found = ladder.settle(number * steps, learner.averaged)

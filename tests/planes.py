@@ -17,20 +17,33 @@ class Planes(nn.Module):
         self.weight, self.bias = nn.Parameter(weight), nn.Parameter(bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map images (n, ...) to logits (n, classes)."""
-        return x.flatten(1) @ self.weight.T + self.bias
+        """Map images (n, ...) to logits (n, classes), each image's the same in any batch."""
+        return (x.flatten(1).unsqueeze(1) * self.weight).sum(dim=2) + self.bias
 
 
 def random_planes(
     shape: tuple[int, int, int], classes: int, *, seed: int = 0, scale: float = 1.0
 ) -> Planes:
-    """Return planes of random directions that meet at the middle of the box.
+    """Return planes of random directions and steepness that meet at the middle of the box.
 
     Each class's weights have an expected norm of `scale`.
     """
     generator = torch.Generator().manual_seed(seed)
     size = int(np.prod(shape))
     weight = torch.randn(classes, size, generator=generator) * (scale / size**0.5)
+    return Planes(weight, -weight.sum(dim=1) / 2)
+
+
+def regular_planes(
+    shape: tuple[int, int, int], classes: int, *, seed: int = 0, scale: float = 1.0
+) -> Planes:
+    """Return planes of which the nearest is always that of the runner-up's logit.
+
+    The weights are orthogonal, of norm `scale`; the planes meet at the middle of the box.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    directions = torch.randn(int(np.prod(shape)), classes, generator=generator)
+    weight = torch.linalg.qr(directions).Q.T.contiguous() * scale
     return Planes(weight, -weight.sum(dim=1) / 2)
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from recordings import EPS, SPEC, Recorder, drawn, match, outcomes, small_suite
 
+from recordings import EPS, SPEC, Recorder, drawn, match, outcomes, small_suite
 from robench import leaderboard
 from robench.errors import UserError
 from robench.markdown import block, escape, table

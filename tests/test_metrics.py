@@ -6,8 +6,8 @@ from statistics import NormalDist
 
 import numpy as np
 import pytest
-from recordings import outcomes
 
+from recordings import outcomes
 from robench import metrics
 
 INF = math.inf

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch import Tensor
 
-from robench.attack import Attack, Setting
+from robench.attack import Attack
+from robench.records import Setting
 from robench_attacks.gradient import Logits, gradient, own_and_others
 from robench_attacks.limits import above_zero, at_least
 
@@ -90,15 +91,19 @@ def carlini_wagner(logits: Logits, x: Tensor, y: Tensor, budget: CarliniWagner) 
             nearer = length < distance
             nearest = torch.where(_broad(nearer, x), found, nearest)
             distance = torch.where(nearer, length, distance)
-            constant, lower, upper = _bisect(constant, lower, upper, length.isfinite())
+            constant, lower, upper = bisect(constant, lower, upper, length.isfinite())
         result[rows] = nearest
     return result
 
 
-def _bisect(
+def bisect(
     constant: Tensor, lower: Tensor, upper: Tensor, success: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return each image's next constant, and its bounds."""
+    """Return each image's next constant, and its bounds, after `constant` had `success` or not.
+
+    Tenfold until a constant suffices, then the middle between the largest that failed and the
+    smallest that sufficed. All arguments and results are (n,).
+    """
     upper = torch.where(success, torch.minimum(upper, constant), upper)
     lower = torch.where(success, lower, torch.maximum(lower, constant))
     bounded = upper < UNBOUNDED

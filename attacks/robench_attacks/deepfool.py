@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch import Tensor
 
-from robench.attack import Attack, Setting
+from robench.attack import Attack
 from robench.gradient import norms
+from robench.records import Setting
 from robench_attacks.gradient import Logits, gradient, own_and_others
 from robench_attacks.limits import at_least
 
@@ -56,9 +57,7 @@ class DeepFool(Attack):
         )
 
 
-def deepfool(
-    logits: Logits, x: Tensor, *, steps: int, candidates: int, overshoot: float
-) -> Tensor:
+def deepfool(logits: Logits, x: Tensor, *, steps: int, candidates: int, overshoot: float) -> Tensor:
     """Return images that the network predicts otherwise than `x`, or the last point tried.
 
     `x`: (n, ...) in [0, 1], the result too. Images already fooled cost nothing more.

@@ -107,7 +107,9 @@ class DeviceAttack(EvasionAttack):  # type: ignore[misc]  # ART has no types
 
 def _refuse(estimator: object) -> None:
     if not isinstance(estimator, PyTorchClassifier):
-        raise UserError(f"this attack needs ART's PyTorchClassifier, not {type(estimator).__name__}")
+        raise UserError(
+            f"this attack needs ART's PyTorchClassifier, not {type(estimator).__name__}"
+        )
     if estimator.clip_values is None or any(np.ndim(value) for value in estimator.clip_values):
         raise UserError("this attack needs an estimator with scalar clip_values, such as (0, 1)")
     if not estimator.all_framework_preprocessing:

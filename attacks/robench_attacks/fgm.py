@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor
 
-from robench.attack import Attack, Setting
+from robench.attack import Attack
+from robench.records import Setting
 from robench_attacks.gradient import Logits, loss_direction
 from robench_attacks.limits import above_zero
 

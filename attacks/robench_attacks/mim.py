@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch import Tensor
 
-from robench.attack import Attack, Setting
+from robench.attack import Attack
 from robench.gradient import within
+from robench.records import Setting
 from robench_attacks.gradient import Logits, loss_direction, unit
 from robench_attacks.limits import above_zero, at_least
 

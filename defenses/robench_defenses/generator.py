@@ -32,8 +32,8 @@ class Generator(nn.Module):
         self.out = nn.Conv2d(filters, channels, kernel_size=3, padding=1)
         for layer in (self.hidden, self.spread, self.mix, self.out):
             _draw(layer, fan_in=layer.weight[0].numel())
-        for layer in (self.up1, self.up2):
-            _draw(layer, fan_in=9 * filters)  # of its output: what the published code does
+        for up in (self.up1, self.up2):
+            _draw(up, fan_in=9 * filters)  # of its output: what the published code does
 
     def forward(self, gradient: Tensor, x: Tensor, y: Tensor) -> Tensor:
         """Return the perturbation, shaped as `x`, for labels `y` (n,)."""

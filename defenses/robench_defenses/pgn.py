@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
-from robench_defenses.generator import Generator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from robench.defense import Defense
 from robench.errors import UserError
 from robench.gradient import with_norm
+from robench_defenses.generator import Generator
 
 
 @dataclass
@@ -62,7 +62,7 @@ class PGN(Defense):
         return F.cross_entropy(model(self.perturb(model, x, y)), y)
 
     def updates(self, model: nn.Module, x: Tensor, y: Tensor) -> Iterator[Mapping[str, Tensor]]:
-        """Yield both losses at once (`code`) or the generator's, then the classifier's (`paper`)."""
+        """Yield both losses at once (`code`), or the generator's and then the classifier's."""
         adversarial = self.perturb(model, x, y)
         loss = F.cross_entropy(model(adversarial), y)
         penalty = self.c_l * (adversarial - x).flatten(1).square().sum(dim=1).mean()

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -21,8 +22,7 @@ class ConvPoolNetwork(nn.Module):
         a, b, c, d = filters
         widths = [channels, a, b, b, c, c, d, classes]
         self.convolutions = nn.ModuleList(
-            nn.Conv2d(i, o, kernel_size=3, padding=1)
-            for i, o in zip(widths, widths[1:], strict=False)
+            nn.Conv2d(i, o, kernel_size=3, padding=1) for i, o in pairwise(widths)
         )
         for layer in self.convolutions:
             initialise(layer)

@@ -1,0 +1,137 @@
+"""The Python interface: the verbs of the command line, records as pandas frames."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from robench import archive, leaderboard
+from robench.archive import Archive
+from robench.campaign import Campaign, conduct
+from robench.planning import Request, plan
+from robench.records import Evaluation, Run, Setting
+from robench.runs import read_run
+from robench.training import train as train_run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def train(defense: str, *, progress: bool = False, **request: Any) -> Run:
+    """Train one defense and return the finished run; one that is finished is read.
+
+    `defense`: a plugin's name, `FILE.py[:Class]` or `module:Class`. `request`: the fields of
+    `robench.planning.Request`: `settings` (`{"c_l": 50, "model.width": 0.5}`), `dataset`,
+    `data_dir`, `epochs`, `seed`, `runs` and so on. `progress` shows a bar. Raises
+    `robench.UserError` for what cannot be had and `robench.RunFailed` where training diverges.
+    """
+    planned = plan(Request(defense, **request))
+    for _ in train_run(
+        planned.spec, planned.defense, planned.build, planned.data, planned.root, bar=progress
+    ):
+        pass
+    return read_run(planned.root / planned.spec.key)
+
+
+def evaluate(
+    matched_accuracy: float | Sequence[float],
+    *,
+    progress: bool = False,
+    **campaign: Any,
+) -> "pd.DataFrame":
+    """Match every trained defense at benign accuracies, attack the matches, return the results.
+
+    `matched_accuracy`: fractions in (0, 1), of the validation images. `campaign`: the other fields
+    of `robench.campaign.Campaign`: `runs`, `attacks`, `settings` (`{"cw.steps": 50}`), `images`
+    and so on. Returns the frame of `evaluations`, restricted to the runs that matched. Raises
+    `robench.UserError` for what cannot be had and `robench.RunFailed` where nothing matches.
+    """
+    single = isinstance(matched_accuracy, int | float)
+    targets = (matched_accuracy,) if single else tuple(matched_accuracy)  # type: ignore[arg-type]
+    asked = Campaign(targets=targets, **campaign)  # type: ignore[arg-type]
+    keys = {event.key for event, _ in conduct(asked, bar=progress) if isinstance(event, Evaluation)}
+    frame = evaluations(asked.runs)
+    return frame[frame["key"].isin(keys)].reset_index(drop=True)
+
+
+def report(runs: Path | str = "runs", out: Path | str = "leaderboard") -> Path:
+    """Merge the records under `runs` into the folder `out`, write its page, return the page.
+
+    Raises `robench.UserError` for a record that cannot be read.
+    """
+    leaderboard.publish(Path(runs), Path(out))
+    leaderboard.write(Path(out))
+    return Path(out) / leaderboard.README
+
+
+def checkpoints(runs: Path | str = "runs") -> "pd.DataFrame":
+    """Return one row a kept checkpoint of every finished run under `runs`.
+
+    Columns: run, defense, variant, seed, dataset, step, epoch, accuracy (fraction, on validation
+    images), final, and the run's seconds_per_epoch.
+    """
+    import pandas as pd
+
+    rows = [
+        {
+            "run": run.key,
+            "defense": run.spec.defense,
+            "variant": run.variant,
+            "seed": run.spec.seed,
+            "dataset": run.spec.dataset,
+            "step": kept.step,
+            "epoch": kept.epoch,
+            "accuracy": kept.accuracy,
+            "final": kept.final,
+            "seconds_per_epoch": run.seconds_per_epoch,
+        }
+        for run in archive.read(Path(runs)).runs.values()
+        for kept in run.checkpoints
+    ]
+    return pd.DataFrame(rows)
+
+
+def evaluations(runs: Path | str = "runs") -> "pd.DataFrame":
+    """Return one row an evaluation under `runs` (or under a leaderboard's `records`).
+
+    Columns: key, run, defense, variant, seed, step, attack, white_box, images (their number), and
+    the metrics of docs/metrics.md, each with `_low` and `_high` for its 95 % interval: benign,
+    accuracy, success (fractions), rho, rho_correct, median (L2 norms on [0, 1] images).
+    """
+    import pandas as pd
+
+    found = archive.read(Path(runs))
+    return pd.DataFrame(_evaluation_rows(found))
+
+
+def _evaluation_rows(found: Archive) -> list[dict[str, Setting]]:
+    rows = []
+    for result in found.results:
+        record, distances = result.evaluation, result.distances
+        run = found.runs.get(record.run)
+        row: dict[str, Any] = {
+            "key": record.key,
+            "run": record.run,
+            "defense": run.spec.defense if run else "",
+            "variant": run.variant if run else "",
+            "seed": run.spec.seed if run else -1,
+            "step": record.step,
+            "attack": record.attack,
+            "white_box": record.white_box,
+            "images": record.count,
+        }
+        intervals = {
+            "benign": result.benign,
+            "accuracy": result.accuracy,
+            "success": result.success,
+            "rho": distances.rho,
+            "rho_correct": distances.rho_correct,
+            "median": distances.median,
+        }
+        for name, interval in intervals.items():
+            values = asdict(interval)
+            row |= {name: values["value"]} | {
+                f"{name}_{end}": values[end] for end in ("low", "high")
+            }
+        rows.append(row)
+    return rows

@@ -1,0 +1,115 @@
+"""Run an attack through ART, and judge what it returns without trusting it."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from tqdm import tqdm
+
+from robench.attack import Attack
+from robench.estimator import wrap
+from robench.outcomes import Outcomes
+from robench.panel import Panel
+
+CHUNK = 250
+"""Images given to an attack at once; the progress bar moves by as many."""
+BOX = 1e-6
+"""How far a pixel may lie outside [0, 1]."""
+LONGER = 1e-4
+"""Share by which a perturbation may exceed the radius."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What an attack achieved, and how many of its images broke the rules."""
+
+    outcomes: Outcomes
+    violations: int
+
+
+def adversaries(
+    network: nn.Module, classes: int, attack: Attack, panel: Panel, title: str, *, bar: bool
+) -> tuple[NDArray[np.float32], float]:
+    """Return adversarial images (n, channels, height, width) and the seconds they took.
+
+    A minimal attack is run on correctly classified images alone; the others are adversarial as
+    they are, at distance 0, whichever the attack.
+    """
+    shape = panel.x.shape[1:]
+    result, clean = panel.x.copy(), predict(network, panel.x)
+    todo = np.flatnonzero(clean == panel.y) if attack.minimal else np.arange(len(panel))
+    started = time.perf_counter()
+    with _exact(), _reproducible():
+        built = attack.build(wrap(network, (shape[0], shape[1], shape[2]), classes))
+        with tqdm(total=len(todo), desc=title, disable=not bar, unit="image", leave=False) as shown:
+            for part in np.array_split(todo, max(1, -(-len(todo) // CHUNK))):
+                if len(part):
+                    result[part] = built.generate(panel.x[part], panel.y[part])
+                shown.update(len(part))
+    return result, time.perf_counter() - started
+
+
+def judge(
+    network: nn.Module, adversarial: NDArray[np.float32], panel: Panel, radius: float | None
+) -> Verdict:
+    """Predict every adversarial image anew and measure it; what breaks the rules has failed."""
+    flat = (adversarial.astype(np.float64) - panel.x).reshape(len(panel), -1)
+    norm = np.sqrt(np.square(flat).sum(axis=1))
+    pixels = adversarial.reshape(len(panel), -1)
+    valid = ((pixels >= -BOX) & (pixels <= 1 + BOX)).all(axis=1)  # false for NaN
+    if radius is not None:
+        valid &= norm <= radius * (1 + LONGER)
+    predicted = predict(network, adversarial)
+    success = valid & (predicted != panel.y)
+    outcomes = Outcomes(
+        index=panel.index.astype(np.int32),
+        label=panel.y.astype(np.int16),
+        clean=predict(network, panel.x).astype(np.int16),
+        adversarial=predicted.astype(np.int16),
+        distance=np.where(success, norm, np.inf).astype(np.float32),
+        success=success,
+    )
+    return Verdict(outcomes, int((~valid).sum()))
+
+
+@torch.no_grad()
+def predict(network: nn.Module, x: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Return the class of each image, in float32."""
+    device = next(network.parameters()).device
+    with _exact():
+        parts = [
+            network(torch.from_numpy(x[start : start + CHUNK]).to(device)).argmax(dim=1).cpu()
+            for start in range(0, len(x), CHUNK)
+        ]
+    return torch.cat(parts).numpy()
+
+
+@contextmanager
+def _exact() -> Iterator[None]:
+    """Compute in full float32: TF32 would move the boundary that attacks search for."""
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = matmul.allow_tf32, cudnn.allow_tf32
+    matmul.allow_tf32 = cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        matmul.allow_tf32, cudnn.allow_tf32 = before
+
+
+@contextmanager
+def _reproducible() -> Iterator[None]:
+    """Seed the generators that attacks draw from, ART's numpy one too; restore them after."""
+    state = np.random.get_state()  # ART draws from numpy's global generator
+    devices = list(range(torch.cuda.device_count()))
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(0)
+        np.random.seed(0)
+        try:
+            yield
+        finally:
+            np.random.set_state(state)

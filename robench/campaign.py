@@ -1,0 +1,154 @@
+"""A whole evaluation: match all trained defenses at some accuracies, attack each match."""
+
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from robench import archive, panel
+from robench.archive import SOURCES
+from robench.data import Data
+from robench.errors import RunFailed, UserError
+from robench.evaluation import NamedAttack, Subject, evaluate, open_subject
+from robench.matching import TOLERANCE, match
+from robench.planning import classifier_of, data_of, like
+from robench.plugins import ATTACKS
+from robench.records import Epoch, Evaluation, Match, Run, RunSpec, Setting
+from robench.runs import read_run, read_runs, write_json
+from robench.settings import configure
+from robench.training import train
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """What a person asks to evaluate."""
+
+    targets: Sequence[float]
+    """Benign accuracies to match at."""
+    tolerance: float = TOLERANCE
+    preset: str = "paper"
+    attacks: Sequence[str] = ()
+    """Attacks to run instead of all of the preset."""
+    settings: Mapping[str, Setting] = field(default_factory=dict)
+    """`cw.steps` and the like, over the preset's."""
+    images: int | None = None
+    """Test images to attack, class-balanced; None: all."""
+    image_seed: int = 0
+    source: str = "baseline"
+    """The defense, at its defaults, of the network that black-box images are made on."""
+    source_seed: int = 1000
+    dataset: str | None = None
+    """Only runs on this data set."""
+    data_dir: Path | None = None
+    runs: Path = Path("runs")
+    device: str = "auto"
+
+
+Event = Match | Epoch | Evaluation
+"""What `conduct` tells of as it goes: a match, an epoch of the source, a finished evaluation."""
+
+
+def conduct(campaign: Campaign, *, bar: bool = False) -> Iterator[tuple[Event, bool]]:
+    """Match, train the source if need be, attack; yield each step and whether it is new.
+
+    Everything is stored under `campaign.runs` as soon as it is known, so that a repeated call goes
+    on where the last one stopped. Raises RunFailed, at the end, where nothing matched.
+    """
+    attacks = chosen_attacks(campaign)
+    runs = _runs(campaign)
+    matches = [found for target in campaign.targets for found in _matched(campaign, runs, target)]
+    for found in matches:
+        yield found, True
+    matched = [found for found in matches if found.how != "unmatched"]
+    if not matched:
+        raise RunFailed("no checkpoint matches; the lines above say what to train")
+    for protocol in sorted({found.protocol for found in matched}):
+        own = [run for run in runs if run.spec.protocol == protocol]
+        chosen = [found for found in matched if found.protocol == protocol]
+        yield from _attack_all(campaign, own, chosen, attacks, bar=bar)
+
+
+def chosen_attacks(campaign: Campaign) -> list[NamedAttack]:
+    """Return the attacks to run, configured; UserError for a setting of an attack that is not."""
+    plugins = [ATTACKS.get(name) for name in campaign.attacks] or [
+        plugin for plugin in ATTACKS.available() if campaign.preset in plugin.cls.presets
+    ]
+    given: dict[str, dict[str, Setting]] = {plugin.name: {} for plugin in plugins}
+    if not given:
+        raise UserError(f"no installed attack has a preset {campaign.preset!r}; see `robench ls`")
+    for key, value in campaign.settings.items():
+        name, _, setting = key.partition(".")
+        if name not in given or not setting:
+            raise UserError(f"--set {key}: give ATTACK.SETTING, of: {', '.join(given)}")
+        given[name][setting] = value
+    return [
+        NamedAttack(
+            plugin.name,
+            configure(
+                plugin.cls,
+                {**plugin.cls.presets.get(campaign.preset, {}), **given[plugin.name]},
+                plugin.name,
+            ),
+        )
+        for plugin in plugins
+    ]
+
+
+def _runs(campaign: Campaign) -> list[Run]:
+    found = read_runs(campaign.runs) if campaign.runs.is_dir() else []
+    wanted = [r for r in found if campaign.dataset in (None, r.spec.dataset)]
+    if not wanted:
+        of = f" on {campaign.dataset}" if campaign.dataset else ""
+        there = ", ".join(sorted({r.spec.dataset for r in found})) or "none"
+        raise UserError(
+            f"no finished run{of} under {campaign.runs} (data sets there: {there}); "
+            "train one: robench train --defense pgn"
+        )
+    return wanted
+
+
+def _matched(campaign: Campaign, runs: list[Run], target: float) -> list[Match]:
+    """Match at one accuracy and store the result, a file for each protocol."""
+    matches = match(runs, target, campaign.tolerance)
+    for protocol in sorted({found.protocol for found in matches}):
+        rows = [found for found in matches if found.protocol == protocol]
+        content = {"rows": [asdict(found) for found in rows]}
+        write_json(archive.matches_path(campaign.runs, rows[0]), content)
+    return matches
+
+
+def _attack_all(
+    campaign: Campaign,
+    runs: list[Run],
+    matches: list[Match],
+    attacks: list[NamedAttack],
+    *,
+    bar: bool,
+) -> Iterator[tuple[Event, bool]]:
+    """Attack the matches of one protocol, all on the same images and from the same source."""
+    spec = runs[0].spec
+    data = data_of(spec, campaign.data_dir, campaign.runs, campaign.device)
+    attacked = panel.choose(data, campaign.images, campaign.image_seed)
+    source = yield from _source(campaign, spec, data, bar=bar)
+    by_key = {run.key: run for run in runs}
+    for key, step in sorted({(found.run, found.step) for found in matches}):
+        subject = _opened(campaign.runs / key, by_key[key], step, data)
+        for named in attacks:
+            for made_on in (None, source):
+                yield evaluate(campaign.runs, subject, named, attacked, made_on, bar=bar)
+
+
+def _source(
+    campaign: Campaign, spec: RunSpec, data: Data, *, bar: bool
+) -> Generator[tuple[Event, bool], None, Subject]:
+    """Return the network that black-box images are made on, trained as `spec` was if missing."""
+    wanted, defense = like(spec, campaign.source, campaign.source_seed)
+    root = campaign.runs / SOURCES
+    for row in train(wanted, defense, classifier_of(wanted, data), data, root, bar=bar):
+        yield row, True
+    run = read_run(root / wanted.key)
+    return _opened(root / wanted.key, run, run.final.step, data)
+
+
+def _opened(folder: Path, run: Run, step: int, data: Data) -> Subject:
+    build = classifier_of(run.spec, data)
+    return open_subject(folder, run, step, build, data.test.y.device)

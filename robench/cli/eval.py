@@ -1,0 +1,77 @@
+"""`robench eval`."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from robench.cli.options import (
+    data_option,
+    device_option,
+    parse_pairs,
+    runs_option,
+    settings_option,
+)
+
+if TYPE_CHECKING:
+    from robench.campaign import Event
+    from robench.records import Match
+
+
+@click.command(name="eval")
+@click.option(
+    "--matched-accuracy",
+    "targets",
+    type=float,
+    multiple=True,
+    required=True,
+    help="Benign accuracy to compare at, such as 0.70; repeatable.",
+)
+@click.option("--tolerance", type=float, default=0.005, show_default=True)
+@click.option("--preset", default="paper", show_default=True, help="Attacks and their settings.")
+@click.option("--attack", "attacks", multiple=True, help="Only this attack; repeatable.")
+@settings_option("A setting of an attack: cw.steps=50; repeatable.")
+@click.option("--images", type=int, help="Test images to attack, class-balanced. [default: all]")
+@click.option("--image-seed", type=int, default=0, show_default=True)
+@click.option("--source", default="baseline", show_default=True, help="Black-box source's defense.")
+@click.option("--source-seed", type=int, default=1000, show_default=True)
+@click.option("--dataset", help="Only runs on this data set.")
+@data_option()
+@runs_option()
+@device_option()
+def command(pairs: tuple[str, ...], **options: Any) -> None:
+    """Match all trained defenses at a benign accuracy and attack them.
+
+    White-box, and black-box from an independently trained network. What is evaluated already is
+    skipped. Exits with 1 where nothing matches.
+    """
+    from robench.campaign import Campaign, conduct
+
+    campaign = Campaign(settings=parse_pairs(pairs), **options)
+    for event, new in conduct(campaign, bar=sys.stderr.isatty()):
+        click.echo(_line(event, new, campaign.runs))
+    click.echo(f"records are under {campaign.runs}; write the page with: robench report")
+
+
+def _line(event: "Event", new: bool, runs: Path) -> str:
+    from robench.records import Epoch, Match
+
+    if isinstance(event, Match):
+        return f"{event.target:.4g}  {event.variant} seed {event.seed}: {_matched(event, runs)}"
+    if isinstance(event, Epoch):
+        return f"source  epoch {event.epoch}  accuracy {event.accuracy:.4f}  {event.seconds:.1f} s"
+    side = "white-box" if event.white_box else "black-box"
+    state = f"{event.seconds:.1f} s" if new else "there already"
+    return f"{event.run}  step {event.step}  {event.attack} {side}  {event.count} images  {state}"
+
+
+def _matched(match: "Match", runs: Path) -> str:
+    from robench.runs import read_run
+    from robench.tables import strength
+
+    setting = strength(read_run(runs / match.run))
+    of = f" ({setting})" if setting else ""
+    if match.how == "unmatched":
+        return f"not matched: nearest {match.accuracy:.3f}{of}, {match.advice}"
+    return f"{match.accuracy:.4f}{of}, {match.how} checkpoint, step {match.step} of {match.run}"

@@ -1,0 +1,132 @@
+"""Attack checkpoints, white-box and from an independent source, and keep the records."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from robench import weights
+from robench.archive import EVALUATIONS, read_evaluation
+from robench.attack import Attack
+from robench.attacking import adversaries, judge
+from robench.environment import describe
+from robench.errors import UserError
+from robench.learner import CLASSIFIER
+from robench.panel import Panel
+from robench.records import Checkpoint, Evaluation, Run, Settings, evaluation_key
+from robench.runs import write_json
+from robench.settings import values_of
+
+ADVERSARIALS = "adversarials"
+"""Folder of the images made on a source, which every row is then shown."""
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """A checkpoint with its network, in evaluation mode on its device."""
+
+    run: Run
+    checkpoint: Checkpoint
+    network: nn.Module
+
+
+@dataclass(frozen=True)
+class NamedAttack:
+    """A configured attack under its plugin's name."""
+
+    name: str
+    attack: Attack
+
+    @property
+    def settings(self) -> Settings:
+        """Return its settings, defaults included."""
+        return values_of(self.attack)
+
+
+def open_subject(
+    folder: Path, run: Run, step: int, build: Callable[[], nn.Module], device: torch.device
+) -> Subject:
+    """Load the checkpoint of `run` at `step` from its run folder, checked against its hash."""
+    checkpoint = next(kept for kept in reversed(run.checkpoints) if kept.step == step)
+    path = folder / checkpoint.file
+    with torch.random.fork_rng(devices=[]):
+        network = build()
+    weights.restore(network, weights.load(path, checkpoint.sha256), CLASSIFIER, path)
+    network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return Subject(run, checkpoint, network.eval())
+
+
+def evaluate(
+    root: Path,
+    subject: Subject,
+    named: NamedAttack,
+    panel: Panel,
+    source: Subject | None = None,
+    *,
+    bar: bool = False,
+) -> tuple[Evaluation, bool]:
+    """Return the record of `subject` under an attack, and whether it had to be made.
+
+    `source`: the checkpoint that the adversarial images are made on; None: `subject` itself, that
+    is, white-box. Raises UserError where the source is the subject.
+    """
+    made_on = source.checkpoint.sha256 if source else None
+    own = subject.checkpoint.sha256
+    if made_on == own:
+        raise UserError(
+            f"the black-box source is the evaluated run {subject.run.key} itself; "
+            "choose another --source-seed"
+        )
+    key = evaluation_key(own, named.name, named.settings, made_on, panel.hash)
+    path = root / EVALUATIONS / f"{key}.json"
+    if path.exists():
+        return read_evaluation(path), False
+    if source:
+        images, seconds = _transferred(root, source, named, panel, bar=bar)
+    else:
+        title = f"{subject.run.variant}: {named.name}"
+        images, seconds = adversaries(
+            subject.network, subject.run.classes, named.attack, panel, title, bar=bar
+        )
+    verdict = judge(subject.network, images, panel, named.attack.radius)
+    record = Evaluation(
+        run=subject.run.key,
+        step=subject.checkpoint.step,
+        weights=own,
+        attack=named.name,
+        settings=named.settings,
+        minimal=named.attack.minimal,
+        radius=named.attack.radius,
+        source=source.run.key if source else None,
+        source_weights=made_on,
+        images=panel.hash,
+        count=len(panel),
+        violations=verdict.violations,
+        seconds=round(seconds, 3),
+        environment=describe(next(subject.network.parameters()).device),
+    )
+    verdict.outcomes.save(path.with_suffix(".npz"))
+    write_json(path, asdict(record))  # last: the record vouches for the arrays
+    return record, True
+
+
+def _transferred(
+    root: Path, source: Subject, named: NamedAttack, panel: Panel, *, bar: bool
+) -> tuple[NDArray[np.float32], float]:
+    """Return the adversarial images of the source, made once and kept."""
+    key = evaluation_key(source.checkpoint.sha256, named.name, named.settings, None, panel.hash)
+    path = root / ADVERSARIALS / f"{key}.safetensors"
+    if path.exists():
+        kept = weights.load(path)
+        return kept["images"].numpy(), float(kept["seconds"])
+    title = f"source {source.run.variant}: {named.name}"
+    images, seconds = adversaries(
+        source.network, source.run.classes, named.attack, panel, title, bar=bar
+    )
+    stored = {"images": torch.from_numpy(images), "seconds": torch.tensor(seconds)}
+    weights.save(path, stored, {"source": source.run.key})
+    return images, seconds

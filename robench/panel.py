@@ -1,0 +1,38 @@
+"""The test images that attacks are run on: the same for every checkpoint, known by their hash."""
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robench.data import Data, balanced
+from robench.errors import UserError
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """Test images: `index` in the test set, `x` float32 (n, channels, height, width), `y` int64."""
+
+    index: NDArray[np.int64]
+    x: NDArray[np.float32]
+    y: NDArray[np.int64]
+    hash: str
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+
+def choose(data: Data, count: int | None, seed: int) -> Panel:
+    """Take `count` test images, every class as often as its share; None takes all."""
+    total = len(data.test)
+    if count is not None and not 1 <= count <= total:
+        raise UserError(f"--images {count} of {total} test images; give 1 to {total}")
+    labels = data.test.y.cpu().numpy()
+    index = balanced(labels, total if count is None else count, seed)
+    pixels = data.test.x.cpu().numpy()[index].transpose(0, 3, 1, 2)
+    x = np.ascontiguousarray(pixels).astype(np.float32) / np.float32(255)
+    sha = hashlib.sha256(index.tobytes())
+    sha.update(np.ascontiguousarray(pixels).data)
+    sha.update(labels[index].tobytes())
+    return Panel(index, x, labels[index], sha.hexdigest()[:16])
