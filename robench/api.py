@@ -1,7 +1,6 @@
 """The Python interface: the verbs of the command line, records as pandas frames."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,16 @@ from robench.training import train as train_run
 if TYPE_CHECKING:
     import pandas as pd
 
+_CHECKPOINT_COLUMNS = [
+    *("run", "defense", "variant", "seed", "dataset", "step", "epoch", "accuracy", "final"),
+    "seconds_per_epoch",
+]
+_EVALUATION_COLUMNS = [
+    *("key", "run", "defense", "variant", "seed", "step", "attack", "white_box", "images")
+]
+_DISTANCES = ("rho", "rho_correct", "median")
+_METRICS = ("benign", "accuracy", "success", *_DISTANCES)
+
 
 def train(defense: str, *, progress: bool = False, **request: Any) -> Run:
     """Train one defense and return the finished run; one that is finished is read.
@@ -25,7 +34,7 @@ def train(defense: str, *, progress: bool = False, **request: Any) -> Run:
     `data_dir`, `epochs`, `seed`, `runs` and so on. `progress` shows a bar. Raises
     `robench.UserError` for what cannot be had and `robench.RunFailed` where training diverges.
     """
-    planned = plan(Request(defense, **request))
+    planned = plan(Request(defense, **_with_paths(request)))
     for _ in train_run(
         planned.spec, planned.defense, planned.build, planned.data, planned.root, bar=progress
     ):
@@ -48,7 +57,7 @@ def evaluate(
     """
     single = isinstance(matched_accuracy, int | float)
     targets = (matched_accuracy,) if single else tuple(matched_accuracy)  # type: ignore[arg-type]
-    asked = Campaign(targets=targets, **campaign)  # type: ignore[arg-type]
+    asked = Campaign(targets=targets, **_with_paths(campaign))  # type: ignore[arg-type]
     keys = {event.key for event, _ in conduct(asked, bar=progress) if isinstance(event, Evaluation)}
     frame = evaluations(asked.runs)
     return frame[frame["key"].isin(keys)].reset_index(drop=True)
@@ -88,7 +97,7 @@ def checkpoints(runs: Path | str = "runs") -> "pd.DataFrame":
         for run in archive.read(Path(runs)).runs.values()
         for kept in run.checkpoints
     ]
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=_CHECKPOINT_COLUMNS)
 
 
 def evaluations(runs: Path | str = "runs") -> "pd.DataFrame":
@@ -101,7 +110,16 @@ def evaluations(runs: Path | str = "runs") -> "pd.DataFrame":
     import pandas as pd
 
     found = archive.read(Path(runs))
-    return pd.DataFrame(_evaluation_rows(found))
+    columns = [*_EVALUATION_COLUMNS, *(m + end for m in _METRICS for end in ("", "_low", "_high"))]
+    return pd.DataFrame(_evaluation_rows(found), columns=columns)
+
+
+def _with_paths(request: dict[str, Any]) -> dict[str, Any]:
+    """Let folders be given as text too."""
+    return {
+        name: Path(value) if name in ("runs", "data_dir") and value is not None else value
+        for name, value in request.items()
+    }
 
 
 def _evaluation_rows(found: Archive) -> list[dict[str, Setting]]:
@@ -120,18 +138,12 @@ def _evaluation_rows(found: Archive) -> list[dict[str, Setting]]:
             "white_box": record.white_box,
             "images": record.count,
         }
-        intervals = {
-            "benign": result.benign,
-            "accuracy": result.accuracy,
-            "success": result.success,
-            "rho": distances.rho,
-            "rho_correct": distances.rho_correct,
-            "median": distances.median,
-        }
-        for name, interval in intervals.items():
-            values = asdict(interval)
-            row |= {name: values["value"]} | {
-                f"{name}_{end}": values[end] for end in ("low", "high")
+        for name in _METRICS:
+            interval = getattr(distances if name in _DISTANCES else result, name)
+            row |= {
+                name: interval.value,
+                f"{name}_low": interval.low,
+                f"{name}_high": interval.high,
             }
         rows.append(row)
     return rows

@@ -12,6 +12,7 @@ from torch import nn
 from tqdm import tqdm
 
 from robench.attack import Attack
+from robench.errors import UserError
 from robench.estimator import wrap
 from robench.outcomes import Outcomes
 from robench.panel import Panel
@@ -49,9 +50,19 @@ def adversaries(
         with tqdm(total=len(todo), desc=title, disable=not bar, unit="image", leave=False) as shown:
             for part in np.array_split(todo, max(1, -(-len(todo) // CHUNK))):
                 if len(part):
-                    result[part] = built.generate(panel.x[part], panel.y[part])
+                    made = np.asarray(built.generate(panel.x[part], panel.y[part]))
+                    _check_shape(made, panel.x[part], attack)
+                    result[part] = made
                 shown.update(len(part))
     return result, time.perf_counter() - started
+
+
+def _check_shape(made: NDArray[np.float32], asked: NDArray[np.float32], attack: Attack) -> None:
+    if made.shape != asked.shape:
+        raise UserError(
+            f"the attack {type(attack).__name__} returned images of shape {made.shape} for "
+            f"{asked.shape}; its `generate` must keep the shape"
+        )
 
 
 def judge(

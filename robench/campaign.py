@@ -8,7 +8,7 @@ from robench import archive, panel
 from robench.archive import SOURCES
 from robench.data import Data
 from robench.errors import RunFailed, UserError
-from robench.evaluation import NamedAttack, Subject, evaluate, open_subject
+from robench.evaluation import NamedAttack, Subject, check_independent, evaluate, open_subject
 from robench.matching import TOLERANCE, match
 from robench.planning import classifier_of, data_of, like
 from robench.plugins import ATTACKS
@@ -55,7 +55,10 @@ def conduct(campaign: Campaign, *, bar: bool = False) -> Iterator[tuple[Event, b
     """
     attacks = chosen_attacks(campaign)
     runs = _runs(campaign)
-    matches = [found for target in campaign.targets for found in _matched(campaign, runs, target)]
+    by_target = [match(runs, target, campaign.tolerance) for target in campaign.targets]
+    matches = [found for group in by_target for found in group]
+    for group in by_target:
+        _store(campaign.runs, group)
     for found in matches:
         yield found, True
     matched = [found for found in matches if found.how != "unmatched"]
@@ -69,28 +72,43 @@ def conduct(campaign: Campaign, *, bar: bool = False) -> Iterator[tuple[Event, b
 
 def chosen_attacks(campaign: Campaign) -> list[NamedAttack]:
     """Return the attacks to run, configured; UserError for a setting of an attack that is not."""
-    plugins = [ATTACKS.get(name) for name in campaign.attacks] or [
-        plugin for plugin in ATTACKS.available() if campaign.preset in plugin.cls.presets
-    ]
-    given: dict[str, dict[str, Setting]] = {plugin.name: {} for plugin in plugins}
-    if not given:
-        raise UserError(f"no installed attack has a preset {campaign.preset!r}; see `robench ls`")
-    for key, value in campaign.settings.items():
-        name, _, setting = key.partition(".")
-        if name not in given or not setting:
-            raise UserError(f"--set {key}: give ATTACK.SETTING, of: {', '.join(given)}")
-        given[name][setting] = value
+    named = [ATTACKS.get(name) for name in campaign.attacks]
+    installed = ATTACKS.available()
+    presets = {preset for plugin in (*named, *installed) for preset in plugin.cls.presets}
+    if campaign.preset not in presets:
+        known = ", ".join(sorted(presets)) or "none"
+        raise UserError(f"no installed attack has a preset {campaign.preset!r}; there is: {known}")
+    plugins = named or [plugin for plugin in installed if campaign.preset in plugin.cls.presets]
+    given = _by_attack(campaign.settings, [_typed(plugin.name) for plugin in plugins])
     return [
         NamedAttack(
             plugin.name,
             configure(
                 plugin.cls,
-                {**plugin.cls.presets.get(campaign.preset, {}), **given[plugin.name]},
+                {**plugin.cls.presets.get(campaign.preset, {}), **given[_typed(plugin.name)]},
                 plugin.name,
             ),
         )
         for plugin in plugins
     ]
+
+
+def _by_attack(
+    settings: Mapping[str, Setting], names: Sequence[str]
+) -> dict[str, dict[str, Setting]]:
+    """Sort `cw.steps` and the like by attack."""
+    given: dict[str, dict[str, Setting]] = {name: {} for name in names}
+    for key, value in settings.items():
+        name, _, setting = key.rpartition(".")  # a name may hold dots: package.module:Class
+        if name not in given or not setting:
+            raise UserError(f"--set {key}: give ATTACK.SETTING, of: {', '.join(given)}")
+        given[name][setting] = value
+    return given
+
+
+def _typed(name: str) -> str:
+    """Return an attack's name as one types it: a file's, without the hash of its content."""
+    return name.partition("@")[0]
 
 
 def _runs(campaign: Campaign) -> list[Run]:
@@ -106,14 +124,12 @@ def _runs(campaign: Campaign) -> list[Run]:
     return wanted
 
 
-def _matched(campaign: Campaign, runs: list[Run], target: float) -> list[Match]:
-    """Match at one accuracy and store the result, a file for each protocol."""
-    matches = match(runs, target, campaign.tolerance)
+def _store(runs: Path, matches: list[Match]) -> None:
+    """Store the matches of one accuracy, a file for each protocol."""
     for protocol in sorted({found.protocol for found in matches}):
         rows = [found for found in matches if found.protocol == protocol]
         content = {"rows": [asdict(found) for found in rows]}
-        write_json(archive.matches_path(campaign.runs, rows[0]), content)
-    return matches
+        write_json(archive.matches_path(runs, rows[0]), content)
 
 
 def _attack_all(
@@ -128,8 +144,11 @@ def _attack_all(
     spec = runs[0].spec
     data = data_of(spec, campaign.data_dir, campaign.runs, campaign.device)
     attacked = panel.choose(data, campaign.images, campaign.image_seed)
-    source = yield from _source(campaign, spec, data, bar=bar)
     by_key = {run.key: run for run in runs}
+    asked, _ = like(spec, campaign.source, campaign.source_seed)
+    for found in matches:
+        check_independent(asked, by_key[found.run].spec)
+    source = yield from _source(campaign, spec, data, bar=bar)
     for key, step in sorted({(found.run, found.step) for found in matches}):
         subject = _opened(campaign.runs / key, by_key[key], step, data)
         for named in attacks:

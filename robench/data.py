@@ -82,8 +82,10 @@ def load(
         raise UserError(
             f"--validation {held_out} of {count} training images; give 0 to {count - 1}"
         )
-    if dataset.pad and dataset.pad >= min(images.train_x.shape[2:]):
-        raise UserError(f"pad={dataset.pad} is not below the image size; --set dataset.pad=...")
+    if not 0 <= dataset.pad < min(images.train_x.shape[2:]):
+        raise UserError(
+            f"pad={dataset.pad} is not from 0 to below the image size; --set dataset.pad=..."
+        )
     chosen = balanced(images.train_y, held_out, SPLIT_SEED)
     rest = np.setdiff1d(np.arange(count), chosen)
     test = _split(images.test_x, images.test_y, device)
@@ -131,6 +133,11 @@ def _check(images: Images, name: str) -> None:
             )
         if not len(y) or y.min() < 0 or y.max() >= len(images.classes):
             raise UserError(f"data set {name}: {split} labels outside 0..{len(images.classes) - 1}")
+    if images.train_x.shape[1:] != images.test_x.shape[1:]:
+        raise UserError(
+            f"data set {name}: training images are {images.train_x.shape[1:]}, test images "
+            f"{images.test_x.shape[1:]} (channels, height, width); they must agree"
+        )
     if len(images.classes) < 2:
         raise UserError(
             f"data set {name} has one class ({', '.join(images.classes)}); two or more are needed"

@@ -38,3 +38,7 @@ class Dataset(ABC):
 
         What is costly to decode may be kept in the folder `cache`, which may not exist yet.
         """
+
+    def found(self, directory: Path | None, cache: Path) -> bool | None:
+        """Tell, at little cost, whether `load` would find the images here; None: cannot tell."""
+        return None

@@ -1,7 +1,7 @@
 """Attack checkpoints, white-box and from an independent source, and keep the records."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from robench.environment import describe
 from robench.errors import UserError
 from robench.learner import CLASSIFIER
 from robench.panel import Panel
-from robench.records import Checkpoint, Evaluation, Run, Settings, evaluation_key
+from robench.records import Checkpoint, Evaluation, Run, RunSpec, Settings, evaluation_key
 from robench.runs import write_json
 from robench.settings import values_of
 
@@ -76,14 +76,11 @@ def evaluate(
     """
     made_on = source.checkpoint.sha256 if source else None
     own = subject.checkpoint.sha256
-    if made_on == own:
-        raise UserError(
-            f"the black-box source is the evaluated run {subject.run.key} itself; "
-            "choose another --source-seed"
-        )
+    if source:
+        check_independent(source.run.spec, subject.run.spec)
     key = evaluation_key(own, named.name, named.settings, made_on, panel.hash)
     path = root / EVALUATIONS / f"{key}.json"
-    if path.exists():
+    if path.exists() and path.with_suffix(".npz").exists():
         return read_evaluation(path), False
     if source:
         images, seconds = _transferred(root, source, named, panel, bar=bar)
@@ -112,6 +109,15 @@ def evaluate(
     verdict.outcomes.save(path.with_suffix(".npz"))
     write_json(path, asdict(record))  # last: the record vouches for the arrays
     return record, True
+
+
+def check_independent(source: RunSpec, subject: RunSpec) -> None:
+    """Raise UserError where both have the same weights, whichever checkpoints they keep."""
+    if replace(source, rung=0.0) == replace(subject, rung=0.0):
+        raise UserError(
+            f"the black-box source is the evaluated run {subject.key} itself; "
+            "choose another --source-seed"
+        )
 
 
 def _transferred(

@@ -3,7 +3,9 @@
 A checkpoint (a rung) is kept whenever benign accuracy has moved by `rung` since the last one. To
 see such a move in time without measuring every step, averaged weights are copied to memory every
 `stride` steps; a window of copies is measured at its end and halved into only where accuracy has
-moved by more than a rung. The stride adapts to how fast accuracy moves.
+moved by more than a rung. The stride adapts to how fast accuracy moves, but stays short: a rise
+after a plateau is seen only once it is over, and two rungs in one stride would leave a gap. A peak
+that is over before its window ends is not looked for.
 """
 
 import copy
@@ -13,11 +15,11 @@ from itertools import pairwise
 
 from torch import nn
 
-WINDOW = 32
+WINDOW = 128
 MEMORY = 256 * 2**20
 """Bytes that the copies of one window may take."""
 FIRST_STRIDE = 2
-LAST_STRIDE = 16
+LAST_STRIDE = 4
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class Ladder:
                 if abs(measured.accuracy - self.kept) >= self.rung:
                     self.keep(measured)
                     self.kept = measured.accuracy
-            self._adapt([self.seen, *(m.accuracy for m in found)], len(found) == len(inside) + 1)
+            self._adapt([self.seen, *(measured.accuracy for measured in found)])
         self.seen = accuracy
         self.window.clear()
         return accuracy
@@ -80,12 +82,12 @@ class Ladder:
         right = self._between(found.accuracy, copies[middle + 1 :], after)
         return [*left, found, *right]
 
-    def _adapt(self, accuracies: list[float], exhausted: bool) -> None:
+    def _adapt(self, accuracies: list[float]) -> None:
         """Halve the stride where even neighbours lie apart; double it in a calm window."""
         moves = [abs(b - a) for a, b in pairwise(accuracies)]
-        if exhausted and max(moves) > self.rung:
+        if max(moves) > self.rung:
             self.stride = max(1, self.stride // 2)
-        elif len(moves) == 1 and moves[0] <= self.rung:
+        elif len(moves) == 1:
             self.stride = min(self.stride * 2, LAST_STRIDE)
 
 

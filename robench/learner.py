@@ -48,7 +48,8 @@ class Learner:
         """Move each named network down its loss; every gradient is taken before any moves."""
         if unknown := losses.keys() - self.networks.keys():
             raise UserError(
-                f"the defense yields a loss for {unknown}, networks: {set(self.networks)}"
+                f"the defense yields a loss for {', '.join(sorted(unknown))}; "
+                f"its networks: {', '.join(self.networks)}"
             )
         last = list(losses)[-1]
         for name, loss in losses.items():
@@ -57,9 +58,10 @@ class Learner:
                 loss, parameters, retain_graph=name != last, allow_unused=True
             )
             for parameter, gradient in zip(parameters, gradients, strict=True):
-                parameter.grad = gradient
+                parameter.grad = None if gradient is None else _laid_out(gradient, parameter)
         for name in losses:
             self.optimizers[name].step()
+        torch.clear_autocast_cache()  # it would hand the next round these weights as they were
 
     @torch.no_grad()
     def average(self) -> None:
@@ -87,13 +89,22 @@ class Learner:
         for name in self.networks:
             _restore(self.networks[name], tensors, f"raw.{name}.")
             _restore(self.averages[name], tensors, f"average.{name}.")
-            optimizer = self.optimizers[name]
+            optimizer, parameters = self.optimizers[name], list(self.networks[name].parameters())
             entries: dict[int, dict[str, Tensor]] = {}
             for path, value in tensors.items():
                 if path.startswith(f"adam.{name}."):
                     index, key = path.removeprefix(f"adam.{name}.").split(".")
-                    entries.setdefault(int(index), {})[key] = value
+                    like = parameters[int(index)]
+                    fitting = _laid_out(value, like) if value.shape == like.shape else value
+                    entries.setdefault(int(index), {})[key] = fitting
             optimizer.load_state_dict({**optimizer.state_dict(), "state": entries})
+
+
+def _laid_out(tensor: Tensor, parameter: Tensor) -> Tensor:
+    """Return `tensor` in the memory layout of `parameter`: fused Adam ignores strides."""
+    if tensor.stride() == parameter.stride():
+        return tensor
+    return torch.empty_like(parameter, requires_grad=False).copy_(tensor)
 
 
 def _restore(network: nn.Module, tensors: Mapping[str, Tensor], prefix: str) -> None:

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from robench import files
 from robench.errors import UserError
 
+UNREADABLE = (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error)
+"""What numpy raises for a file that is no archive of arrays, or a broken one."""
+
 
 @dataclass(frozen=True)
 class Outcomes:
@@ -47,7 +50,7 @@ class Outcomes:
             # From memory: numpy leaves a damaged file open.
             with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as archive:
                 arrays = {field.name: archive[field.name] for field in fields(cls)}
-        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        except UNREADABLE as error:
             raise UserError(
                 f"{path} cannot be read ({error}); delete it and evaluate again"
             ) from None

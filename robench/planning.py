@@ -1,5 +1,6 @@
 """From names and settings to everything a run needs."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from robench.settings import configure, values_of
 
 CACHE = ".cache"
 """Folder under the runs folder where downloaded and decoded images are kept."""
+PRECISIONS = ("auto", "bf16", "float32")
 
 
 @dataclass(frozen=True)
@@ -47,10 +49,12 @@ class Request:
         checks = {
             f"--epochs {self.epochs} is not at least 1": self.epochs < 1,
             f"--batch-size {self.batch_size} is not at least 1": self.batch_size < 1,
-            f"--lr {self.learning_rate} is not above 0": not self.learning_rate > 0,
+            f"--lr {self.learning_rate} is not above 0": not 0 < self.learning_rate < math.inf,
             f"--ema {self.ema} is not in [0, 1)": not 0 <= self.ema < 1,
             f"--rung {self.rung} is not in [0, 1)": not 0 <= self.rung < 1,
             f"--seed {self.seed} is not at least 0": self.seed < 0,
+            f"--precision {self.precision} is not of {', '.join(PRECISIONS)}": self.precision
+            not in PRECISIONS,
         }
         if wrong := [text for text, fails in checks.items() if fails]:
             raise UserError("; ".join(wrong))

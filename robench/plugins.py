@@ -2,21 +2,20 @@
 
 import difflib
 import hashlib
-import importlib.util
 import pkgutil
 import sys
 import warnings
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from robench.errors import UserError
+from robench.settings import declared
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
     from robench.architecture import Architecture
     from robench.attack import Attack
     from robench.dataset import Dataset
@@ -104,16 +103,17 @@ class Registry(Generic[T]):
         path = Path(file)
         if not path.is_file():
             raise UserError(f"there is no file {file} to load a {self.kind} from")
-        module = _import_file(path, self.kind)
+        source = path.read_bytes()
+        module = _execute(source, path, self.kind)
         if not class_name:
             class_name = self._only_class(module, path)
         if not hasattr(module, class_name):
             raise UserError(f"{file} has no class {class_name!r}")
-        source = hashlib.sha256(path.read_bytes()).hexdigest()[:8]
         plugin = self._checked(name, getattr(module, class_name))
-        return Plugin(f"{path.stem}:{class_name}@{source}", plugin)
+        digest = hashlib.sha256(source).hexdigest()[:8]
+        return Plugin(f"{path.stem}:{class_name}@{digest}", plugin)
 
-    def _only_class(self, module: "ModuleType", path: Path) -> str:
+    def _only_class(self, module: ModuleType, path: Path) -> str:
         own = [
             key
             for key, value in vars(module).items()
@@ -129,10 +129,17 @@ class Registry(Generic[T]):
         return own[0]
 
     def _checked(self, name: str, plugin: object) -> type[T]:
-        contract = self._contract
-        if isinstance(plugin, type) and is_dataclass(plugin) and issubclass(plugin, contract):
-            return plugin
-        raise UserError(f"{name} is no {self.kind}: not a dataclass derived from {self.contract}")
+        if not (isinstance(plugin, type) and issubclass(plugin, self._contract)):
+            raise UserError(f"{name} is no {self.kind}: not a class derived from {self.contract}")
+        if "__dataclass_fields__" not in vars(plugin):  # is_dataclass looks at the parents too
+            raise UserError(f"{name} is no {self.kind}: {plugin.__name__} lacks @dataclass")
+        if missing := ", ".join(sorted(getattr(plugin, "__abstractmethods__", ()))):
+            raise UserError(f"{name} is no {self.kind}: {plugin.__name__} lacks {missing}")
+        try:
+            declared(plugin)
+        except UserError as error:
+            raise UserError(f"{name} is no {self.kind}: {error}") from None
+        return plugin
 
 
 def owner(point: EntryPoint) -> str:
@@ -147,15 +154,13 @@ def _resolve(name: str, kind: str) -> object:
         raise UserError(f"no {kind} at {name!r} ({type(error).__name__}: {error})") from error
 
 
-def _import_file(path: Path, kind: str) -> "ModuleType":
-    name = f"robench_file_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise UserError(f"{path} is not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look their module up
+def _execute(source: bytes, path: Path, kind: str) -> ModuleType:
+    """Import a file from its text: bytecode kept beside it may be older than an edit."""
+    module = ModuleType(f"robench_file_{path.stem}")
+    module.__file__ = str(path)
+    sys.modules[module.__name__] = module  # dataclasses look their module up
     try:
-        spec.loader.exec_module(module)
+        exec(compile(source, path, "exec"), vars(module))
     except Exception as error:  # whatever a stranger's module raises on import
         raise UserError(
             f"the {kind} file {path} does not load ({type(error).__name__}: {error})"

@@ -76,6 +76,8 @@ def resume(
     for path in folder.rungs.glob("*.safetensors"):
         if path.relative_to(folder.path).as_posix() not in recorded:
             path.unlink()
+    for path in folder.path.rglob(".*.partial"):
+        path.unlink()  # of a write that was killed
     write_tables(folder, progress)
 
 

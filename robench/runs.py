@@ -114,7 +114,7 @@ def read_rows(path: Path, kind: type[Row]) -> tuple[Row, ...]:
         with path.open(newline="") as file:
             rows = list(csv.DictReader(file))
         return tuple(kind(**{n: parse(row[n]) for n, parse in parsers.items()}) for row in rows)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
         raise UserError(f"{path} cannot be read ({type(error).__name__}: {error})") from None
 
 

@@ -45,7 +45,10 @@ class Field:
 
 def declared(plugin: type) -> list[Field]:
     """Return the settings of a plugin class."""
-    hints = get_type_hints(plugin)
+    try:
+        hints = get_type_hints(plugin)
+    except NameError as error:  # an annotation imported for type checkers alone
+        raise UserError(f"{plugin.__name__}: {error}, but settings need their types") from None
     return [
         _field(plugin, field.name, hints[field.name], field.default)
         for field in fields(plugin)
@@ -56,7 +59,12 @@ def declared(plugin: type) -> list[Field]:
 def configure(plugin: type[T], given: Mapping[str, Setting], name: str) -> T:
     """Build the plugin with the settings `given`; name the setting that does not fit."""
     known = {field.name: field for field in declared(plugin)}
-    values: dict[str, Any] = {}
+    # Where `sigma: float = 1` is the default, `--set sigma=1` must record the same value.
+    values: dict[str, Any] = {
+        field.name: float(field.default)
+        for field in known.values()
+        if field.kind is float and isinstance(field.default, int)
+    }
     for key, value in given.items():
         if key not in known:
             near = difflib.get_close_matches(key, known, n=1)
@@ -65,7 +73,7 @@ def configure(plugin: type[T], given: Mapping[str, Setting], name: str) -> T:
             raise UserError(f"{name} has no setting {key!r}{hint or '.'} Its settings: {there}")
         try:
             values[key] = known[key].read(value)
-        except ValueError:
+        except (TypeError, ValueError, OverflowError):
             raise UserError(
                 f"{name}: {key}={value} is not {known[key].accepts} "
                 f"(default {_text(known[key].default)})"

@@ -44,7 +44,10 @@ def train(
     loss diverges; the last good epoch stays.
     """
     folder = RunFolder(root / spec.key)
+    if folder.manifest.exists():
+        runs.read_json(folder.manifest)  # refuses to touch what a newer robench wrote
     if folder.done.exists():
+        folder.state.unlink(missing_ok=True)  # left where the run was killed right after DONE
         return
     device = data.train.x.device
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
@@ -181,7 +184,8 @@ def _epoch(
                     run_left=tqdm.format_interval(left),
                     refresh=False,
                 )
-    loss = _checked(float(total) / steps, number, classes)
+    whole = all(torch.isfinite(weight).all() for weight in learner.averaged.parameters())
+    loss = _checked(float(total) / steps if whole else math.nan, number, classes)
     seconds = clock.seconds()
     found = ladder.settle(number * steps, learner.averaged)
     return Epoch(number, loss, found, seconds, defense.mean_perturbation())

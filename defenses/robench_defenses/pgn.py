@@ -55,7 +55,7 @@ class PGN(Defense):
             gradient = probability_gradient(model, x, y) / len(x)
         else:
             gradient = with_norm(probability_gradient(model, x, y).detach(), 1.0)
-        return in_tanh_space(x, self._generator(gradient, x, y).float())
+        return in_tanh_space(x, self._generator(gradient, x, y).to(x.dtype))
 
     def loss(self, model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
         """Return the cross-entropy on the generator's images: what the classifier descends."""

@@ -22,7 +22,11 @@ COMMANDS = {
     "demo": "Train, evaluate and report every defense on a small embedded data set.",
     "doctor": "Say what is installed, what is wrong and how to mend it.",
 }
-_DISK = {errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EPERM, errno.EDQUOT, errno.EIO}
+_DISK = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO),  # full or failing
+    *(errno.EROFS, errno.EACCES, errno.EPERM),  # not to be written
+    *(errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG),  # something else is there
+}
 
 
 class LazyGroup(click.Group):
@@ -62,12 +66,10 @@ def main() -> NoReturn:
     """
     warnings.showwarning = _say_warning
     try:
-        cli.main(standalone_mode=False)
-        code = 0
-    except click.exceptions.Exit as stop:
-        code = stop.exit_code
+        # Not standalone, click returns the exit code that a command asked for.
+        code = cli.main(sys.argv[1:] or ["--help"], standalone_mode=False) or 0
     except click.ClickException as error:
-        error.show()
+        _say(f"Error: {error.format_message()}{_where_to_look(error)}")
         code = error.exit_code
     except (KeyboardInterrupt, click.Abort):
         _say("Interrupted; the same command goes on from what is stored")
@@ -75,12 +77,14 @@ def main() -> NoReturn:
     except UserError as error:
         _say(f"Error: {error}")
         code = error.exit_code
-    except BrokenPipeError:
-        sys.stderr.close()
-        code = 141
     except Exception as error:
         code = _unforeseen(error)
     sys.exit(code)
+
+
+def _where_to_look(error: click.ClickException) -> str:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    return f"; see `{context.command_path} --help`" if context else ""
 
 
 def _unforeseen(error: Exception) -> int:

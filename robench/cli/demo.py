@@ -34,7 +34,7 @@ def command(out: Path, device: str) -> None:
     from robench.training import train
 
     bar, runs = sys.stderr.isatty(), out / "runs"
-    for name in DEFENSES.names():
+    for name in (plugin.name for plugin in DEFENSES.available()):
         click.secho(
             f"$ robench train --defense {name} --dataset digits --width {WIDTH} --epochs {EPOCHS} "
             f"--batch-size {BATCH} --ema {EMA} --runs {runs}",

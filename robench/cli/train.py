@@ -48,8 +48,8 @@ def command(pairs: tuple[str, ...], width: float | None, **options: Any) -> None
     folder: Path = planned.root / planned.spec.key
     if (folder / "DONE").exists():
         click.echo(f"{folder} is finished already")
-        return
-    click.echo(f"{folder}")
+    else:
+        click.echo(f"{folder}")
     rows = train(
         planned.spec,
         planned.defense,

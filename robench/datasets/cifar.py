@@ -21,6 +21,10 @@ class CIFAR10(Dataset):
         """Read the archive under `directory` (default: the cache), fetching it if missing."""
         return _load("CIFAR10", directory or cache)
 
+    def found(self, directory: Path | None, cache: Path) -> bool:
+        """Tell whether torchvision's files are there; `load` checks their content."""
+        return _found("CIFAR10", directory or cache)
+
 
 @dataclass(frozen=True)
 class CIFAR100(Dataset):
@@ -30,10 +34,22 @@ class CIFAR100(Dataset):
         """Read the archive under `directory` (default: the cache), fetching it if missing."""
         return _load("CIFAR100", directory or cache)
 
+    def found(self, directory: Path | None, cache: Path) -> bool:
+        """Tell whether torchvision's files are there; `load` checks their content."""
+        return _found("CIFAR100", directory or cache)
+
 
 def _load(name: str, root: Path) -> Images:
     train, test = _part(name, root, train=True), _part(name, root, train=False)
     return Images(*_arrays(train), *_arrays(test), classes=tuple(train.classes))
+
+
+def _found(name: str, root: Path) -> bool:
+    from torchvision import datasets
+
+    kind = getattr(datasets, name)
+    names = [file for file, _ in (*kind.train_list, *kind.test_list)]
+    return all((root / kind.base_folder / file).is_file() for file in names)
 
 
 def _part(name: str, root: Path, *, train: bool) -> Any:

@@ -17,6 +17,8 @@ from robench.dataset import Dataset, Images
 from robench.errors import UserError
 
 HINT = "--data-dir must hold train/<class>/* and test/<class>/*"
+DAMAGED = (OSError, EOFError, KeyError, RuntimeError, TypeError, ValueError, zlib.error)
+"""What numpy and zipfile raise, beside BadZipFile, for a cache that is not as it was written."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,10 @@ class Folder(Dataset):
         y = np.array([classes.index(p.parent.name) for p in train + test], dtype=np.int64)
         n = len(train)
         return Images(x[:n], y[:n], x[n:], y[n:], classes)
+
+    def found(self, directory: Path | None, cache: Path) -> bool:
+        """Tell whether `directory` holds both splits."""
+        return directory is not None and all((directory / s).is_dir() for s in ("train", "test"))
 
 
 def _listed(split: Path) -> tuple[list[Path], tuple[str, ...]]:
@@ -76,7 +82,7 @@ def _read_cache(path: Path, count: int) -> NDArray[np.uint8] | None:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             x = archive["x"]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
+    except (*DAMAGED, zipfile.BadZipFile):
         return None  # absent or damaged: decode again
     return x if len(x) == count and x.dtype == np.uint8 else None
 
