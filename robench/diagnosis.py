@@ -114,10 +114,10 @@ def datasets(directory: Path | None, cache: Path) -> Iterator[Finding]:
     words = {True: "found", False: absent, None: "does not tell whether it is here"}
     for name in DATASETS.names():
         try:
-            plugin = DATASETS.get(name)
-        except UserError:
-            continue  # `plugins` tells of it
-        yield Finding(f"data {name}", words[plugin.cls().found(directory, cache)])
+            text = words[DATASETS.get(name).cls().found(directory, cache)]
+        except Exception as error:  # a stranger's, or a package's that `imports` tells of
+            text = f"cannot be looked for ({error})"
+        yield Finding(f"data {name}", text)
 
 
 def storage(runs: Path) -> Finding:

@@ -67,9 +67,9 @@ def main() -> NoReturn:
     warnings.showwarning = _say_warning
     try:
         # Not standalone, click returns the exit code that a command asked for.
-        code = cli.main(sys.argv[1:] or ["--help"], standalone_mode=False) or 0
+        code = cli.main(sys.argv[1:] or ["--help"], "robench", standalone_mode=False) or 0
     except click.ClickException as error:
-        _say(f"Error: {error.format_message()}{_where_to_look(error)}")
+        _say(f"Error: {error.format_message().rstrip('.')}{_where_to_look(error)}")
         code = error.exit_code
     except (KeyboardInterrupt, click.Abort):
         _say("Interrupted; the same command goes on from what is stored")

@@ -1,0 +1,97 @@
+"""L2 geometry that defenses share, against plain arithmetic."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from gradients import batch, gradient, smooth
+from robench.gradient import loss_gradient, norms, uniform_in_ball, with_norm, within
+
+
+def lengths(x: Tensor) -> Tensor:
+    return x.flatten(1).square().sum(dim=1).sqrt()
+
+
+@pytest.fixture
+def x() -> Tensor:
+    """Return three images of lengths 0, 1 and 10."""
+    torch.manual_seed(0)
+    images = torch.randn(3, 2, 3, 4, dtype=torch.float64)
+    return images / lengths(images).view(-1, 1, 1, 1) * torch.tensor([0, 1, 10]).view(-1, 1, 1, 1)
+
+
+def test_norms_are_one_an_image_and_multiply_with_it(x: Tensor) -> None:
+    assert norms(x).shape == (3, 1, 1, 1)
+    torch.testing.assert_close(norms(x).flatten(), torch.tensor([0.0, 1, 10]).double())
+
+
+def test_with_norm_keeps_the_direction(x: Tensor) -> None:
+    scaled = with_norm(x, 0.3)
+    torch.testing.assert_close(scaled[1:], 0.3 * x[1:] / torch.tensor([1, 10]).view(-1, 1, 1, 1))
+
+
+def test_zero_has_no_direction_and_stays(x: Tensor) -> None:
+    assert torch.equal(with_norm(x, 0.3)[0], torch.zeros(2, 3, 4).double())
+    assert torch.equal(within(x, 0.3)[0], torch.zeros(2, 3, 4).double())
+
+
+@pytest.mark.parametrize("geometry", [with_norm, within])
+def test_zero_does_not_spoil_gradients(
+    geometry: Callable[[Tensor, float], Tensor], x: Tensor
+) -> None:
+    x.requires_grad_()
+    (slope,) = torch.autograd.grad(geometry(x, 0.3).sum(), x)
+    assert torch.isfinite(slope).all()
+
+
+def test_within_shortens_the_long_and_leaves_the_short(x: Tensor) -> None:
+    bounded = within(x, 2.0)
+    assert torch.equal(bounded[:2], x[:2])
+    torch.testing.assert_close(bounded[2], x[2] / 5)
+
+
+def test_slopes_of_a_saturated_network_are_finite() -> None:
+    network, (x, y) = smooth().float(), batch()
+    with torch.no_grad():
+        network.last.weight.mul_(1e6)
+    slope = loss_gradient(network, x.float(), y, through=True)
+    assert (lengths(slope) == 0).any()
+    found = gradient((with_norm(slope, 0.1) ** 2).sum(), network)
+    assert torch.isfinite(found).all()
+
+
+def test_points_are_uniform_in_the_ball() -> None:
+    torch.manual_seed(0)
+    count, radius, dimensions = 20_000, 0.7, 6
+    points = uniform_in_ball(torch.zeros(count, 1, 2, 3, dtype=torch.float64), radius)
+    assert points.shape == (count, 1, 2, 3)
+    share = (lengths(points) / radius).pow(dimensions).sort().values  # uniform in [0, 1]
+    expected = (torch.arange(count) + 0.5) / count
+    assert float((share - expected).abs().max()) < 1.63 / count**0.5  # Kolmogorov, 1 %
+    direction = points.flatten(1) / lengths(points)[:, None]
+    covariance = direction.T @ direction / count  # that of a sphere
+    torch.testing.assert_close(
+        covariance, torch.eye(dimensions).double() / dimensions, atol=0.01, rtol=0
+    )
+    assert float(direction.mean(dim=0).abs().max()) < 0.02
+
+
+def test_loss_gradient_is_each_image_s_own() -> None:
+    network, (x, y) = smooth(), batch()
+    found = loss_gradient(network, x, y, through=False)
+    for image, label, slope in zip(x, y, found, strict=True):
+        alone = image[None].clone().requires_grad_()
+        loss = F.cross_entropy(network(alone), label[None])
+        torch.testing.assert_close(torch.autograd.grad(loss, alone)[0][0], slope)
+
+
+def test_loss_gradient_keeps_the_graph_only_where_asked() -> None:
+    network, (x, y) = smooth(), batch()
+    assert not loss_gradient(network, x, y, through=False).requires_grad
+    assert loss_gradient(network, x, y, through=True).requires_grad
+    with torch.no_grad():
+        assert loss_gradient(network, x, y, through=False).any()
+    assert not x.requires_grad
