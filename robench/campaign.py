@@ -11,7 +11,7 @@ from robench.errors import RunFailed, UserError
 from robench.evaluation import NamedAttack, Subject, check_independent, evaluate, open_subject
 from robench.matching import TOLERANCE, match
 from robench.planning import classifier_of, data_of, like
-from robench.plugins import ATTACKS
+from robench.plugins import ATTACKS, DEFENSES
 from robench.records import Epoch, Evaluation, Match, Run, RunSpec, Setting
 from robench.runs import read_run, read_runs, write_json
 from robench.settings import configure
@@ -54,6 +54,7 @@ def conduct(campaign: Campaign, *, bar: bool = False) -> Iterator[tuple[Event, b
     on where the last one stopped. Raises RunFailed, at the end, where nothing matched.
     """
     attacks = chosen_attacks(campaign)
+    DEFENSES.get(campaign.source)  # a mistake there shows before anything is written
     runs = _runs(campaign)
     by_target = [match(runs, target, campaign.tolerance) for target in campaign.targets]
     matches = [found for group in by_target for found in group]

@@ -62,8 +62,8 @@ class RunSpec:
     @cached_property
     def key(self) -> str:
         """Return the run's name, which is also its folder's."""
-        name = "".join(c if c.isalnum() else "-" for c in self.defense.split("@")[0])
-        return f"{self.dataset}-{name}-{digest(asdict(self))}"
+        names = f"{_file_name(self.dataset)}-{_file_name(self.defense)}"
+        return f"{names}-{digest(asdict(self))}"
 
     @cached_property
     def protocol(self) -> str:
@@ -203,4 +203,9 @@ def evaluation_key(
     """Name an evaluation by what decides its result."""
     side = "white" if source_weights is None else "black"
     parts = [weights, attack, dict(settings), source_weights, images]
-    return f"{attack}-{side}-{digest(parts, 12)}"
+    return f"{_file_name(attack)}-{side}-{digest(parts, 12)}"
+
+
+def _file_name(plugin: str) -> str:
+    """Return a plugin's name without the hash of its file and what paths may not hold."""
+    return "".join(c if c.isalnum() else "-" for c in plugin.partition("@")[0])

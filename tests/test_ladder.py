@@ -125,6 +125,17 @@ def test_measuring_costs_little_where_little_happens(name: str) -> None:
     assert climbed.measurements <= 3 * travelled / RUNG + 2 * epochs + 10
 
 
+def test_a_steep_rise_is_looked_at_more_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ladder, "WINDOW", 16)
+    path = np.minimum(0.1 + 0.006 * np.arange(EPOCH), 0.9)
+    steps = np.array([measured.step for measured in Climbed(path).kept])
+    first, rising = ladder.FIRST_STRIDE * 16, 133
+    assert np.diff(steps[steps <= first]).tolist() == [ladder.FIRST_STRIDE] * 15
+    assert np.diff(steps[(first < steps) & (steps <= rising)]).tolist() == [1] * (
+        rising - first - 1
+    )
+
+
 def test_a_long_run_keeps_fewer_than_200_checkpoints() -> None:
     climbed = Climbed(trained(200, 0.92, 0.002))
     assert 100 < len(climbed.kept) < 200

@@ -110,6 +110,13 @@ def test_the_edge_is_not_at_the_mercy_of_rounding(thousandths: int) -> None:
         assert single([trained(accuracy)], target).how == "final"
 
 
+@pytest.mark.parametrize("thousandths", range(50, 960, 13))
+def test_a_tie_is_not_at_the_mercy_of_rounding(thousandths: int) -> None:
+    above, below = ((thousandths + sign * 3) / 1000 for sign in (1, -1))
+    runs = [trained(below, value=0.2), trained(above, value=0.1)]
+    assert single(runs, thousandths / 1000).accuracy == above
+
+
 def test_a_wider_tolerance_reaches_further() -> None:
     assert single([trained(0.72)], tolerance=0.02).how == "final"
 

@@ -1,5 +1,6 @@
 """`robench demo`."""
 
+import shlex
 import sys
 from pathlib import Path
 
@@ -7,8 +8,8 @@ import click
 
 from robench.cli.options import device_option
 
-EPOCHS, BATCH, WIDTH, EMA = 40, 32, 0.25, 0.99
-TARGET, TOLERANCE = 0.95, 0.01
+EPOCHS, BATCH, WIDTH, EMA = 30, 32, 0.25, 0.99
+TARGET, TOLERANCE, IMAGES = 0.95, 0.01, 200
 
 
 @click.command(name="demo")
@@ -27,21 +28,28 @@ def command(out: Path, device: str) -> None:
     robench works, not which defense is better.
     """
     from robench import leaderboard
-    from robench.campaign import Campaign, conduct
-    from robench.planning import Request, plan
     from robench.plugins import DEFENSES
-    from robench.records import Evaluation
+
+    runs, page = out / "runs", out / "leaderboard"
+    for plugin in DEFENSES.available():
+        _train(plugin.name, runs, device)
+    _evaluate(runs, device)
+    _say(["robench", "report", "--runs", str(runs), "--out", str(page)])
+    leaderboard.publish(runs, page)
+    leaderboard.write(page)
+    click.echo(f"The leaderboard: {page / leaderboard.README}")
+
+
+def _train(defense: str, runs: Path, device: str) -> None:
+    from robench.planning import Request, plan
     from robench.training import train
 
-    bar, runs = sys.stderr.isatty(), out / "runs"
-    for name in (plugin.name for plugin in DEFENSES.available()):
-        click.secho(
-            f"$ robench train --defense {name} --dataset digits --width {WIDTH} --epochs {EPOCHS} "
-            f"--batch-size {BATCH} --ema {EMA} --runs {runs}",
-            bold=True,
-        )
-        request = Request(
-            name,
+    words = ["robench", "train", "--defense", defense, "--dataset", "digits", "--width", f"{WIDTH}"]
+    words += ["--epochs", f"{EPOCHS}", "--batch-size", f"{BATCH}", "--ema", f"{EMA}"]
+    _say([*words, "--runs", str(runs)])
+    planned = plan(
+        Request(
+            defense,
             {"model.width": WIDTH},
             dataset="digits",
             epochs=EPOCHS,
@@ -50,21 +58,32 @@ def command(out: Path, device: str) -> None:
             runs=runs,
             device=device,
         )
-        planned = plan(request)
-        for row in train(
-            planned.spec, planned.defense, planned.build, planned.data, planned.root, bar=bar
-        ):
-            if row.epoch % 10 == 0:
-                click.echo(f"  epoch {row.epoch}/{EPOCHS}  accuracy {row.accuracy:.3f}")
-    click.secho(
-        f"$ robench eval --matched-accuracy {TARGET} --tolerance {TOLERANCE} --runs {runs}",
-        bold=True,
     )
-    campaign = Campaign((TARGET,), TOLERANCE, runs=runs, device=device)
-    for event, _ in conduct(campaign, bar=bar):
+    rows = train(
+        planned.spec,
+        planned.defense,
+        planned.build,
+        planned.data,
+        planned.root,
+        bar=sys.stderr.isatty(),
+    )
+    for row in rows:
+        if row.epoch % 10 == 0:
+            click.echo(f"  epoch {row.epoch}/{EPOCHS}  accuracy {row.accuracy:.3f}")
+
+
+def _evaluate(runs: Path, device: str) -> None:
+    from robench.campaign import Campaign, conduct
+    from robench.records import Evaluation
+
+    words = ["robench", "eval", "--matched-accuracy", f"{TARGET}", "--tolerance", f"{TOLERANCE}"]
+    _say([*words, "--images", f"{IMAGES}", "--runs", str(runs)])
+    campaign = Campaign((TARGET,), TOLERANCE, images=IMAGES, runs=runs, device=device)
+    for event, _ in conduct(campaign, bar=sys.stderr.isatty()):
         if isinstance(event, Evaluation):
-            click.echo(f"  {event.run}  {event.attack}  {event.seconds:.1f} s")
-    click.secho(f"$ robench report --runs {runs} --out {out / 'leaderboard'}", bold=True)
-    leaderboard.publish(runs, out / "leaderboard")
-    leaderboard.write(out / "leaderboard")
-    click.echo(f"The leaderboard: {out / 'leaderboard' / leaderboard.README}")
+            side = "white-box" if event.white_box else "black-box"
+            click.echo(f"  {event.run}  {event.attack} {side}  {event.seconds:.1f} s")
+
+
+def _say(words: list[str]) -> None:
+    click.secho(f"$ {shlex.join(words)}", bold=True)

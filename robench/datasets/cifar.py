@@ -44,19 +44,26 @@ def _load(name: str, root: Path) -> Images:
     return Images(*_arrays(train), *_arrays(test), classes=tuple(train.classes))
 
 
-def _found(name: str, root: Path) -> bool:
-    from torchvision import datasets
+def _kind(name: str) -> Any:
+    try:
+        from torchvision import datasets
+    except (ImportError, RuntimeError) as error:  # the latter: built for another torch
+        reason = str(error).splitlines()[0]
+        raise UserError(
+            f"torchvision does not import ({reason}); `robench doctor` says how to mend it"
+        ) from None
+    return getattr(datasets, name)
 
-    kind = getattr(datasets, name)
+
+def _found(name: str, root: Path) -> bool:
+    kind = _kind(name)
     names = [file for file, _ in (*kind.train_list, *kind.test_list)]
     return all((root / kind.base_folder / file).is_file() for file in names)
 
 
 def _part(name: str, root: Path, *, train: bool) -> Any:
     # torchvision checks each file's MD5 before it unpickles any.
-    from torchvision import datasets
-
-    kind = getattr(datasets, name)
+    kind = _kind(name)
     with contextlib.suppress(RuntimeError):  # absent or damaged: fetch it
         return kind(root, train=train, download=False)
     try:
