@@ -91,12 +91,6 @@ class Figure:
         data = json.dumps([STYLE, type(self.content).__name__, asdict(self.content)])
         return f"robench sha256 {hashlib.sha256(data.encode()).hexdigest()}"
 
-    def svg(self) -> bytes:
-        """Draw the figure."""
-        from robench import drawing  # seaborn takes a second to import
-
-        return drawing.render(self.content, self.stamp, "svg")
-
     def matches(self, drawn: bytes) -> bool:
         """Tell whether an SVG was drawn from this data."""
         return self.stamp.encode() in drawn

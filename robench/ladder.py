@@ -20,6 +20,8 @@ MEMORY = 256 * 2**20
 """Bytes that the copies of one window may take."""
 FIRST_STRIDE = 2
 LAST_STRIDE = 4
+SETTLING = 1000
+"""Steps of training after which the stride may be one step longer."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class Ladder:
                 if abs(measured.accuracy - self.kept) >= self.rung:
                     self.keep(measured)
                     self.kept = measured.accuracy
-            self._adapt([self.seen, *(measured.accuracy for measured in found)])
+            self._adapt(step, [self.seen, *(measured.accuracy for measured in found)])
         self.seen = accuracy
         self.window.clear()
         return accuracy
@@ -82,13 +84,13 @@ class Ladder:
         right = self._between(found.accuracy, copies[middle + 1 :], after)
         return [*left, found, *right]
 
-    def _adapt(self, accuracies: list[float]) -> None:
+    def _adapt(self, step: int, accuracies: list[float]) -> None:
         """Halve the stride where even neighbours lie apart; double it in a calm window."""
         moves = [abs(b - a) for a, b in pairwise(accuracies)]
         if max(moves) > self.rung:
             self.stride = max(1, self.stride // 2)
         elif len(moves) == 1:
-            self.stride = min(self.stride * 2, LAST_STRIDE)
+            self.stride = min(self.stride * 2, max(LAST_STRIDE, step // SETTLING))
 
 
 def _copies(network: nn.Module) -> int:

@@ -43,8 +43,11 @@ def render(records: Path) -> dict[str, bytes]:
 
     The same records give the same content. Raises UserError for unreadable records.
     """
+    from robench import drawing  # seaborn takes a second to import
+
     readme, figures = _plan(records)
-    return {README: readme, **{figure.path: figure.svg() for figure in figures}}
+    drawn = {one.path: drawing.render(one.content, one.stamp, "svg") for one in figures}
+    return {README: readme, **drawn}
 
 
 def write(out: Path) -> None:
