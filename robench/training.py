@@ -180,7 +180,7 @@ def _epoch(
                 left = clock.seconds() / step * (steps * (spec.epochs - number + 1) - step)
                 shown.set_postfix(
                     loss=f"{loss:.3f}",
-                    accuracy=f"{ladder.seen:.3f}",
+                    accuracy=f"{ladder.seen:.3f}" if ladder.seen else "-",
                     run_left=tqdm.format_interval(left),
                     refresh=False,
                 )

@@ -1,0 +1,56 @@
+"""What the README says is what there is."""
+
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+import robench
+from robench import archive
+from robench.cli import COMMANDS, cli
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+@pytest.fixture(scope="module")
+def results() -> pd.DataFrame:
+    """Return the white-box results that the README's first table is about."""
+    frame = robench.evaluations(ROOT / "leaderboard" / "records")
+    found = re.findall(r"leaderboard/figures/\w+-(0\.\d{4})-accuracy-norm\.svg", README)
+    assert found == ["0.6000"]
+    matches = archive.read(ROOT / "leaderboard" / "records").matches
+    chosen = {(m.run, m.step) for m in matches if m.target == float(found[0])}
+    rows = [(run, step) in chosen for run, step in zip(frame["run"], frame["step"], strict=True)]
+    return frame[frame["white_box"] & pd.Series(rows)]
+
+
+def test_the_results_are_those_of_the_records(results: pd.DataFrame) -> None:
+    lines = [line for line in README.splitlines() if re.match(r"\| (fgm|pgd|pgn|baseline)\b", line)]
+    assert len(lines) == 4
+    for line in lines:
+        defense = re.split(r"[ ,]", line.removeprefix("| "))[0]
+        own = results[results["defense"] == defense].set_index("attack")
+        cw = own.loc["cw"]
+        numbers = [cw.benign, cw.rho, cw.rho_low, cw.rho_high]
+        numbers += [cw.rho_correct, cw.rho_correct_low, cw.rho_correct_high]
+        numbers += [own.loc["fgm"].accuracy, own.loc["mim"].accuracy]
+        shown = re.findall(r"\d\.\d{3}", line)
+        assert shown == [f"{number:.3f}" for number in numbers]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_is_shown_and_takes_the_options_shown(command: str) -> None:
+    calls = re.findall(rf"^robench {command}\b([^#\n]*)", README, re.MULTILINE)
+    assert calls
+    said = CliRunner().invoke(cli, [command, "--help"]).output
+    for option in {word for call in calls for word in re.findall(r"--[a-z-]+", call)}:
+        assert f"{option} " in said
+
+
+def test_every_link_leads_somewhere() -> None:
+    for page in [ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("*/README.md")]:
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
