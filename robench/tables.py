@@ -154,7 +154,7 @@ def matched_by(row: Row) -> str:
     which = "final checkpoint" if match.how == "final" else f"checkpoint at epoch {kept.epoch:.1f}"
     chosen_on = "validation" if row.run.spec.validation else "test"
     of = f" of {setting}" if setting else ""
-    return escape(f"{which}{of}, {chosen_on} accuracy {match.accuracy:.4f}")
+    return f"{_unbroken(which + of)}, {_unbroken(f'{chosen_on} accuracy {match.accuracy:.4f}')}"
 
 
 def strength(run: Run) -> str:
@@ -173,6 +173,11 @@ def target(value: float) -> str:
     """Return a benign accuracy as it was asked for: at least two decimals."""
     short = f"{value:.4f}".rstrip("0")
     return short.ljust(4, "0")
+
+
+def _unbroken(text: str) -> str:
+    """Return text that no narrow cell breaks."""
+    return escape(text).replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def _accuracy(results: Mapping[Condition, Result], one: Condition) -> str:
