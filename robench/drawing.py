@@ -12,7 +12,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from robench.figures import AccuracyNorm, Line, Panel, RobustnessCurve
+from robench.figures import AccuracyNorm, Line, Panel, Point, RobustnessCurve
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">")
 DASHES: tuple[Any, ...] = ("", (5, 2), (1, 1.5), (6, 2, 1, 2), (3, 1), (4, 1, 1, 1, 1, 1))
@@ -103,25 +103,32 @@ def _panel(panel: Panel, ax: Axes) -> None:
 
 
 def _curve(content: RobustnessCurve) -> Canvas:
+    variants = sorted({point.variant for panel in content.panels for point in panel.points})
+    names = {variant: content.variants[variant] for variant in variants}
+    columns = min(2, len(content.panels))
+    rows = math.ceil(len(content.panels) / columns)
     width, height = PANEL
-    variants = sorted({point.variant for point in content.points})
-    below = _legend_height([content.variants[variant] for variant in variants])
-    canvas = Canvas(figsize=(width * 1.5, height * 1.15 + below), layout="constrained")
-    ax = canvas.subplots()
-    for variant in variants:
-        _variant(content, variant, ax)
-    ax.set(
-        xlabel=f"rho: mean L2 norm of {_label(content.attack)} (images in [0, 1])",
-        ylabel="benign accuracy",
-    )
-    canvas.suptitle(_label(content.title, 70), fontsize="medium")
-    _legend(canvas, [ax])
+    size = (width * columns, height * rows + _legend_height(list(names.values())))
+    canvas = Canvas(figsize=size, layout="constrained")
+    axes = canvas.subplots(rows, columns, sharey=True, squeeze=False).ravel().tolist()
+    for panel, ax in zip(content.panels, axes, strict=False):
+        for variant, name in names.items():
+            _variant([one for one in panel.points if one.variant == variant], name, ax)
+        ax.set(xlabel="rho: mean L2 norm (images in [0, 1])", ylabel="", title=_label(panel.attack))
+    for ax in axes[len(content.panels) :]:
+        ax.set_axis_off()
+    for ax in axes[::columns]:
+        ax.set_ylabel("benign accuracy")
+    canvas.suptitle(_label(content.title, 90), fontsize="medium")
+    _legend(canvas, axes[: len(content.panels)])
     return canvas
 
 
-def _variant(content: RobustnessCurve, variant: int, ax: Axes) -> None:
+def _variant(points: Sequence[Point], name: str, ax: Axes) -> None:
     """Draw the checkpoints of one variant, with their intervals, joined by a line."""
-    points = [point for point in content.points if point.variant == variant]
+    if not points:
+        return
+    variant = points[0].variant
     colour = _colour(variant)
     frame = pd.DataFrame(
         {
@@ -151,7 +158,7 @@ def _variant(content: RobustnessCurve, variant: int, ax: Axes) -> None:
         legend=False,
         ax=ax,
     )
-    ax.lines[-1].set_label(_label(content.variants[variant]))
+    ax.lines[-1].set_label(_label(name))
 
 
 def _bars(measured: Sequence[Any]) -> list[list[float]]:

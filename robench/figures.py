@@ -19,10 +19,10 @@ from robench.standings import (
     condition,
     labels,
     on_common_images,
-    strongest,
+    table_order,
 )
 
-STYLE = 1
+STYLE = 2
 """Raise it when `drawing` changes what figures look like, so that old ones count as stale."""
 DIGITS = 5
 """Decimals that are drawn and hashed; rounding hides differences in the last bits of sums."""
@@ -68,13 +68,20 @@ class Point:
 
 
 @dataclass(frozen=True)
+class Curve:
+    """All evaluated checkpoints under one minimal attack."""
+
+    attack: str
+    points: tuple[Point, ...]
+
+
+@dataclass(frozen=True)
 class RobustnessCurve:
-    """Benign accuracy against rho of all evaluated checkpoints (paper, Fig. 5)."""
+    """Benign accuracy against rho (paper, Fig. 5), one panel for each minimal attack."""
 
     title: str
-    attack: str
     variants: tuple[str, ...]
-    points: tuple[Point, ...]
+    panels: tuple[Curve, ...]
 
 
 @dataclass(frozen=True)
@@ -114,17 +121,17 @@ def robustness_curve(section: Section) -> Figure | None:
     """Return the robustness curve of a section; None without a minimal attack."""
     white = [one for one in section.results if one.evaluation.white_box and one.evaluation.minimal]
     used = on_common_images(white)
-    best = strongest(used)
-    points = [_point(section, one) for one in used if condition(one.evaluation) == best]
-    drawable = [point for point in points if not math.isnan(point.rho.value)]
-    if best is None or not drawable:
+    names = labels(sorted({condition(one.evaluation) for one in used}, key=table_order))
+    curves = [_robustness(section, used, one, name) for one, name in names.items()]
+    panels = tuple(curve for curve in curves if curve.points)
+    if not panels:
         return None
-    name = labels({condition(one.evaluation): None for one in used})[best]
-    drawable.sort(key=lambda point: (point.variant, point.benign.value, point.rho.value))
+    attacks = ", ".join(panel.attack for panel in panels)
     return Figure(
         path=f"figures/{section.spec.protocol}-robustness.svg",
-        caption=f"Robustness curve: benign accuracy against rho of {name}, {section.spec.dataset}",
-        content=RobustnessCurve(section.spec.dataset, name, section.variants, tuple(drawable)),
+        caption=f"Robustness curve: benign accuracy against rho of {attacks}, "
+        f"{section.spec.dataset}",
+        content=RobustnessCurve(section.spec.dataset, section.variants, panels),
     )
 
 
@@ -139,6 +146,13 @@ def _panel(section: Section, standing: Standing, one: Condition, name: str) -> P
             for row, result in rows
         ),
     )
+
+
+def _robustness(section: Section, results: Iterable[Result], one: Condition, name: str) -> Curve:
+    points = [_point(section, result) for result in results if condition(result.evaluation) == one]
+    drawable = [point for point in points if not math.isnan(point.rho.value)]
+    drawable.sort(key=lambda point: (point.variant, point.benign.value, point.rho.value))
+    return Curve(name, tuple(drawable))
 
 
 def _line(label: str, variant: int, result: Result, norms: NDArray[np.float64]) -> Line:

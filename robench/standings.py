@@ -126,7 +126,7 @@ def strongest(results: Iterable[Result]) -> Condition | None:
         rho = sum(result.distances.rho.value for result in found[one]) / len(found[one])
         return (-len(found[one]), failing, math.inf if math.isnan(rho) else rho)
 
-    return min(sorted(found, key=_table_order), key=order, default=None)
+    return min(sorted(found, key=table_order), key=order, default=None)
 
 
 def _section(archive: Archive, runs: list[Run]) -> Section:
@@ -165,7 +165,7 @@ def _standing(archive: Archive, matches: list[Match], results: tuple[Result, ...
         tolerance=max(match.tolerance for match in matches),
         rows=tuple(sorted(matched, key=lambda row: _rank(row, best))),
         unmatched=tuple(row for row in rows if row.match.how == "unmatched"),
-        conditions=tuple(sorted({condition(one.evaluation) for one in used}, key=_table_order)),
+        conditions=tuple(sorted({condition(one.evaluation) for one in used}, key=table_order)),
         strongest=best,
         source=next((one.evaluation.source for one in used if not one.evaluation.white_box), None),
         count=used[0].evaluation.count if used else 0,
@@ -214,5 +214,6 @@ def _rank(row: Row, best: Condition | None) -> tuple[float, str]:
     return (math.inf if math.isnan(score) else -score), row.label
 
 
-def _table_order(one: Condition) -> tuple[bool, str, str]:
+def table_order(one: Condition) -> tuple[bool, str, str]:
+    """Order attacks as tables do: fixed budgets first, then minimal ones, each by name."""
     return one.minimal, one.attack, repr(one.settings)
