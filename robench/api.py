@@ -10,7 +10,6 @@ from robench.campaign import Campaign, conduct
 from robench.planning import Request, plan
 from robench.records import Evaluation, Run, Setting
 from robench.runs import read_run
-from robench.training import train as train_run
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,9 +34,7 @@ def train(defense: str, *, progress: bool = False, **request: Any) -> Run:
     `robench.UserError` for what cannot be had and `robench.RunFailed` where training diverges.
     """
     planned = plan(Request(defense, **_with_paths(request)))
-    for _ in train_run(
-        planned.spec, planned.defense, planned.build, planned.data, planned.root, bar=progress
-    ):
+    for _ in planned.train(bar=progress):
         pass
     return read_run(planned.root / planned.spec.key)
 

@@ -1,7 +1,7 @@
 """From names and settings to everything a run needs."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -15,8 +15,9 @@ from robench.defense import Defense
 from robench.environment import choose_device, choose_precision
 from robench.errors import UserError
 from robench.plugins import DATASETS, DEFENSES, MODELS
-from robench.records import RunSpec, Setting
+from robench.records import Epoch, RunSpec, Setting
 from robench.settings import configure, values_of
+from robench.training import train
 
 CACHE = ".cache"
 """Folder under the runs folder where downloaded and decoded images are kept."""
@@ -73,6 +74,10 @@ class Plan:
     def build(self) -> nn.Module:
         """Return a fresh classifier."""
         return self.architecture.build(self.data.shape, len(self.data.classes))
+
+    def train(self, *, bar: bool = False) -> Iterator[Epoch]:
+        """Train the run, yielding each epoch once it is stored; see `robench.training.train`."""
+        return train(self.spec, self.defense, self.build, self.data, self.root, bar=bar)
 
 
 def plan(request: Request, loaded: Data | None = None) -> Plan:

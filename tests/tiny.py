@@ -17,7 +17,6 @@ from robench.cli import main
 from robench.planning import Plan, Request, plan
 from robench.records import Epoch, Run, Setting
 from robench.runs import read_run
-from robench.training import train
 
 CLASSES = ("blue", "green", "red")
 SMALL = {
@@ -55,7 +54,7 @@ def planned(defense: str, data: Path | None, runs: Path, **request: Any) -> Plan
 
 def stepwise(wanted: Plan) -> Iterator[Epoch]:
     """Train what is planned, an epoch at each step."""
-    return train(wanted.spec, wanted.defense, wanted.build, wanted.data, wanted.root)
+    return wanted.train()
 
 
 def epochs(wanted: Plan) -> list[Epoch]:

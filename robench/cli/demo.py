@@ -42,7 +42,6 @@ def command(out: Path, device: str) -> None:
 
 def _train(defense: str, runs: Path, device: str) -> None:
     from robench.planning import Request, plan
-    from robench.training import train
 
     words = ["robench", "train", "--defense", defense, "--dataset", "digits", "--width", f"{WIDTH}"]
     words += ["--epochs", f"{EPOCHS}", "--batch-size", f"{BATCH}", "--ema", f"{EMA}"]
@@ -59,15 +58,7 @@ def _train(defense: str, runs: Path, device: str) -> None:
             device=device,
         )
     )
-    rows = train(
-        planned.spec,
-        planned.defense,
-        planned.build,
-        planned.data,
-        planned.root,
-        bar=sys.stderr.isatty(),
-    )
-    for row in rows:
+    for row in planned.train(bar=sys.stderr.isatty()):
         if row.epoch % 10 == 0:
             click.echo(f"  epoch {row.epoch}/{EPOCHS}  accuracy {row.accuracy:.3f}")
 

@@ -39,7 +39,6 @@ from robench.cli.options import (
 def command(pairs: tuple[str, ...], width: float | None, **options: Any) -> None:
     """Train one defense; an interrupted run goes on, a finished one is skipped."""
     from robench.planning import Request, plan
-    from robench.training import train
 
     settings = parse_pairs(pairs)
     if width is not None:
@@ -50,15 +49,7 @@ def command(pairs: tuple[str, ...], width: float | None, **options: Any) -> None
         click.echo(f"{folder} is finished already")
     else:
         click.echo(f"{folder}")
-    rows = train(
-        planned.spec,
-        planned.defense,
-        planned.build,
-        planned.data,
-        planned.root,
-        bar=sys.stderr.isatty(),
-    )
-    for row in rows:
+    for row in planned.train(bar=sys.stderr.isatty()):
         click.echo(
             f"epoch {row.epoch}/{planned.spec.epochs}  loss {row.loss:.4f}  "
             f"accuracy {row.accuracy:.4f}  perturbation {row.perturbation:.3f}  "
