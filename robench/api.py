@@ -9,7 +9,7 @@ from robench.archive import Archive
 from robench.campaign import Campaign, conduct
 from robench.planning import Request, plan
 from robench.records import Evaluation, Run, Setting
-from robench.runs import read_run
+from robench.runs import read_run, read_runs
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,7 +91,7 @@ def checkpoints(runs: Path | str = "runs") -> "pd.DataFrame":
             "final": kept.final,
             "seconds_per_epoch": run.seconds_per_epoch,
         }
-        for run in archive.read(Path(runs)).runs.values()
+        for run in read_runs(Path(runs))
         for kept in run.checkpoints
     ]
     return pd.DataFrame(rows, columns=_CHECKPOINT_COLUMNS)

@@ -7,6 +7,7 @@ from pathlib import Path
 from robench import archive, panel
 from robench.archive import SOURCES
 from robench.data import Data
+from robench.defense import Defense
 from robench.errors import RunFailed, UserError
 from robench.evaluation import NamedAttack, Subject, check_independent, evaluate, open_subject
 from robench.matching import TOLERANCE, match
@@ -146,10 +147,10 @@ def _attack_all(
     data = data_of(spec, campaign.data_dir, campaign.runs, campaign.device)
     attacked = panel.choose(data, campaign.images, campaign.image_seed)
     by_key = {run.key: run for run in runs}
-    asked, _ = like(spec, campaign.source, campaign.source_seed)
+    wanted, defense = like(spec, campaign.source, campaign.source_seed)
     for found in matches:
-        check_independent(asked, by_key[found.run].spec)
-    source = yield from _source(campaign, spec, data, bar=bar)
+        check_independent(wanted, by_key[found.run].spec)
+    source = yield from _source(campaign.runs / SOURCES, wanted, defense, data, bar=bar)
     for key, step in sorted({(found.run, found.step) for found in matches}):
         subject = _opened(campaign.runs / key, by_key[key], step, data)
         for named in attacks:
@@ -158,11 +159,9 @@ def _attack_all(
 
 
 def _source(
-    campaign: Campaign, spec: RunSpec, data: Data, *, bar: bool
+    root: Path, wanted: RunSpec, defense: Defense, data: Data, *, bar: bool
 ) -> Generator[tuple[Event, bool], None, Subject]:
-    """Return the network that black-box images are made on, trained as `spec` was if missing."""
-    wanted, defense = like(spec, campaign.source, campaign.source_seed)
-    root = campaign.runs / SOURCES
+    """Return the network that black-box images are made on, trained if it is missing."""
     for row in train(wanted, defense, classifier_of(wanted, data), data, root, bar=bar):
         yield row, True
     run = read_run(root / wanted.key)

@@ -1,12 +1,8 @@
 """L2 geometry and loss ascent that defenses share. Images are (n, ...), norms one per image."""
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-
-Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 def norms(x: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Mapping
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -84,16 +85,16 @@ class Learner:
                     tensors[f"adam.{name}.{index}.{key}"] = value.contiguous()
         return tensors
 
-    def restore(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take back what `state` returned."""
+    def restore(self, tensors: Mapping[str, Tensor], path: Path) -> None:
+        """Take back what `state` returned, read from `path`; UserError where it does not fit."""
         for name in self.networks:
-            _restore(self.networks[name], tensors, f"raw.{name}.")
-            _restore(self.averages[name], tensors, f"average.{name}.")
+            weights.restore(self.networks[name], tensors, f"raw.{name}", path)
+            weights.restore(self.averages[name], tensors, f"average.{name}", path)
             optimizer, parameters = self.optimizers[name], list(self.networks[name].parameters())
             entries: dict[int, dict[str, Tensor]] = {}
-            for path, value in tensors.items():
-                if path.startswith(f"adam.{name}."):
-                    index, key = path.removeprefix(f"adam.{name}.").split(".")
+            for entry, value in tensors.items():
+                if entry.startswith(f"adam.{name}."):
+                    index, key = entry.removeprefix(f"adam.{name}.").split(".")
                     like = parameters[int(index)]
                     fitting = _laid_out(value, like) if value.shape == like.shape else value
                     entries.setdefault(int(index), {})[key] = fitting
@@ -105,8 +106,3 @@ def _laid_out(tensor: Tensor, parameter: Tensor) -> Tensor:
     if tensor.stride() == parameter.stride():
         return tensor
     return torch.empty_like(parameter, requires_grad=False).copy_(tensor)
-
-
-def _restore(network: nn.Module, tensors: Mapping[str, Tensor], prefix: str) -> None:
-    own = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-    network.load_state_dict(own)

@@ -67,7 +67,7 @@ def resume(
         content = _stored(folder)
         if content["run"] != spec.key:
             raise UserError(f"{folder.state} is of the run {content['run']}; delete it")
-        learner.restore(weights.load(folder.state))
+        learner.restore(weights.load(folder.state), folder.state)
         progress.history += [from_json(Epoch, row) for row in content["history"]]
         progress.checkpoints += [from_json(Checkpoint, row) for row in content["checkpoints"]]
         for name, value in content["ladder"].items():

@@ -1,6 +1,7 @@
 """What a step changes: Adam and the moving average, against their formulas in float64."""
 
 import copy
+from pathlib import Path
 
 import pytest
 import torch
@@ -152,7 +153,7 @@ def test_a_restored_learner_goes_on_with_the_same_bytes() -> None:
         step(learner, number)
     stored = {name: tensor.clone() for name, tensor in learner.state().items()}
     other = learning(convolutional(seed=5))
-    other.restore(stored)
+    other.restore(stored, Path("state"))
     for number in (3, 4):
         step(learner, number)
         step(other, number)

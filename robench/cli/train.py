@@ -1,7 +1,6 @@
 """`robench train`."""
 
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
@@ -39,16 +38,14 @@ from robench.cli.options import (
 def command(pairs: tuple[str, ...], width: float | None, **options: Any) -> None:
     """Train one defense; an interrupted run goes on, a finished one is skipped."""
     from robench.planning import Request, plan
+    from robench.runs import RunFolder
 
     settings = parse_pairs(pairs)
     if width is not None:
         settings["model.width"] = str(width)
     planned = plan(Request(settings=settings, **options))
-    folder: Path = planned.root / planned.spec.key
-    if (folder / "DONE").exists():
-        click.echo(f"{folder} is finished already")
-    else:
-        click.echo(f"{folder}")
+    folder = RunFolder(planned.root / planned.spec.key)
+    click.echo(f"{folder.path}{' is finished already' if folder.done.exists() else ''}")
     for row in planned.train(bar=sys.stderr.isatty()):
         click.echo(
             f"epoch {row.epoch}/{planned.spec.epochs}  loss {row.loss:.4f}  "
