@@ -83,6 +83,14 @@ def rho_correct(outcomes: Outcomes) -> float:
     return _mean(outcomes.distance[outcomes.success & outcomes.correct])
 
 
+def mean_norm(outcomes: Outcomes) -> float:
+    """Return the mean norm of all perturbations, of those that failed too (paper, Figs. 3 and 8).
+
+    For attacks of fixed budget. nan where a norm is not known; see `Outcomes.norm`.
+    """
+    return _mean(outcomes.norm)
+
+
 def median(outcomes: Outcomes) -> float:
     """Return the median distance over all images; a failure is infinitely far."""
     reach = _reach(outcomes)
@@ -97,7 +105,7 @@ def distances(outcomes: Outcomes, resamples: int = RESAMPLES, seed: int = 0) -> 
     """
     drawn = _resample(outcomes, resamples, seed)
     values = (rho(outcomes), rho_correct(outcomes), median(outcomes))
-    intervals = [_percentiles(value, row) for value, row in zip(values, drawn, strict=True)]
+    intervals = [percentiles(value, row) for value, row in zip(values, drawn, strict=True)]
     return Distances(*intervals)
 
 
@@ -108,6 +116,17 @@ def curve(outcomes: Outcomes, norms: ArrayLike) -> NDArray[np.float64]:
         return np.full(np.shape(norms), math.nan)
     within = np.searchsorted(far, np.asarray(norms, dtype=np.float64), side="right")
     return 1.0 - within / len(far)
+
+
+def percentiles(value: float, drawn: NDArray[np.float64]) -> Interval:
+    """Return the 95 % percentile interval of a value drawn anew; drawn nans are left out."""
+    kept = np.sort(drawn[~np.isnan(drawn)])
+    if not len(kept):
+        return Interval(value, math.nan, math.nan)
+    last = len(kept) - 1
+    # The outer order statistics: interpolating towards infinity would give nan.
+    low = kept[math.floor(0.025 * last)]
+    return Interval(value, float(low), float(kept[math.ceil(0.975 * last)]))
 
 
 def _reach(outcomes: Outcomes) -> NDArray[np.float64]:
@@ -145,13 +164,3 @@ def _ratio(above: NDArray[np.float64], below: NDArray[np.float64]) -> NDArray[np
     total = below.sum(axis=1)
     empty = np.full(len(total), math.nan)
     return np.divide(above.sum(axis=1), total, out=empty, where=total > 0)
-
-
-def _percentiles(value: float, drawn: NDArray[np.float64]) -> Interval:
-    """Take the outer order statistics: interpolating towards infinity would give nan."""
-    kept = np.sort(drawn[~np.isnan(drawn)])
-    if not len(kept):
-        return Interval(value, math.nan, math.nan)
-    last = len(kept) - 1
-    low = kept[math.floor(0.025 * last)]
-    return Interval(value, float(low), float(kept[math.ceil(0.975 * last)]))

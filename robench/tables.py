@@ -136,8 +136,15 @@ def interval(measured: Interval) -> str:
     if math.isnan(measured.value):
         return "n/a"
     # The no-break space lets a narrow cell break before the bracket and only there.
-    bounds = f"[{_number(measured.low, 3)},\N{NO-BREAK SPACE}{_number(measured.high, 3)}]"
-    return f"{_number(measured.value, 4)} {bounds}"
+    bounds = f"[{number(measured.low, 3)},\N{NO-BREAK SPACE}{number(measured.high, 3)}]"
+    return f"{number(measured.value, 4)} {bounds}"
+
+
+def number(value: float, digits: int) -> str:
+    """Return a number to so many decimals; infinity as a sign, nan as `n/a`."""
+    if math.isinf(value):
+        return "∞"
+    return "n/a" if math.isnan(value) else f"{value:.{digits}f}"
 
 
 def not_matched(row: Row) -> str:
@@ -196,9 +203,3 @@ def _setting(value: Setting) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return f"{value:.10g}" if isinstance(value, float) else str(value)
-
-
-def _number(value: float, digits: int) -> str:
-    if math.isinf(value):
-        return "∞"
-    return "n/a" if math.isnan(value) else f"{value:.{digits}f}"
