@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from robench import metrics, tables
 from robench.archive import Result
+from robench.contents import AccuracyNorm, Content, Curve, Line, Panel, Point, RobustnessCurve
 from robench.metrics import Interval
 from robench.standings import (
     Condition,
@@ -22,66 +23,11 @@ from robench.standings import (
     table_order,
 )
 
-STYLE = 2
+STYLE = 3
 """Raise it when `drawing` changes what figures look like, so that old ones count as stale."""
 DIGITS = 5
 """Decimals that are drawn and hashed; rounding hides differences in the last bits of sums."""
 STEPS = 100
-
-
-@dataclass(frozen=True)
-class Line:
-    """Accuracy of one row against the norm; accuracies at the panel's norms."""
-
-    label: str
-    variant: int
-    """Place among the section's variants, which gives the colour."""
-    accuracy: tuple[float, ...]
-    low: tuple[float, ...]
-    high: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class Panel:
-    """All rows under one minimal attack."""
-
-    attack: str
-    norms: tuple[float, ...]
-    lines: tuple[Line, ...]
-
-
-@dataclass(frozen=True)
-class AccuracyNorm:
-    """Accuracy-against-norm curves (paper, Fig. 4), one panel for each minimal attack."""
-
-    title: str
-    panels: tuple[Panel, ...]
-
-
-@dataclass(frozen=True)
-class Point:
-    """One checkpoint on the robustness curve, with 95 % intervals."""
-
-    variant: int
-    rho: Interval
-    benign: Interval
-
-
-@dataclass(frozen=True)
-class Curve:
-    """All evaluated checkpoints under one minimal attack."""
-
-    attack: str
-    points: tuple[Point, ...]
-
-
-@dataclass(frozen=True)
-class RobustnessCurve:
-    """Benign accuracy against rho (paper, Fig. 5), one panel for each minimal attack."""
-
-    title: str
-    variants: tuple[str, ...]
-    panels: tuple[Curve, ...]
 
 
 @dataclass(frozen=True)
@@ -90,7 +36,7 @@ class Figure:
 
     path: str
     caption: str
-    content: AccuracyNorm | RobustnessCurve
+    content: Content
 
     @property
     def stamp(self) -> str:
@@ -118,15 +64,23 @@ def accuracy_norm(section: Section, standing: Standing) -> Figure | None:
 
 
 def robustness_curve(section: Section) -> Figure | None:
-    """Return the robustness curve of a section; None without a minimal attack."""
-    white = [one for one in section.results if one.evaluation.white_box and one.evaluation.minimal]
+    """Return the robustness curve of a section; None without a minimal attack.
+
+    It shows final checkpoints and what was matched: others were looked at for another reason.
+    """
+    own = {run.final.sha256 for run in section.runs} | _matched(section)
+    white = [
+        one
+        for one in section.results
+        if one.evaluation.white_box and one.evaluation.minimal and one.evaluation.weights in own
+    ]
     used = on_common_images(white)
     names = labels(sorted({condition(one.evaluation) for one in used}, key=table_order))
     curves = [_robustness(section, used, one, name) for one, name in names.items()]
     panels = tuple(curve for curve in curves if curve.points)
     if not panels:
         return None
-    attacks = ", ".join(panel.attack for panel in panels)
+    attacks = ", ".join(panel.title for panel in panels)
     return Figure(
         path=f"figures/{section.spec.protocol}-robustness.svg",
         caption=f"Robustness curve: benign accuracy against rho of {attacks}, "
@@ -135,14 +89,22 @@ def robustness_curve(section: Section) -> Figure | None:
     )
 
 
+def _matched(section: Section) -> set[str]:
+    """Return the weights that stand in a row."""
+    rows = [row for standing in section.standings for row in standing.rows]
+    return {
+        kept.sha256 for row in rows for kept in row.run.checkpoints if kept.step == row.match.step
+    }
+
+
 def _panel(section: Section, standing: Standing, one: Condition, name: str) -> Panel:
     rows = [(row, row.white[one]) for row in standing.rows if one in row.white]
-    norms = _norms([result for _, result in rows])
+    norms = norm_axis([result for _, result in rows])
     return Panel(
-        attack=name,
-        norms=_rounded(norms),
+        title=name,
+        norms=rounded(norms),
         lines=tuple(
-            _line(row.label, section.variants.index(row.match.variant), result, norms)
+            line_of(row.label, section.variants.index(row.match.variant), result, norms)
             for row, result in rows
         ),
     )
@@ -155,23 +117,44 @@ def _robustness(section: Section, results: Iterable[Result], one: Condition, nam
     return Curve(name, tuple(drawable))
 
 
-def _line(label: str, variant: int, result: Result, norms: NDArray[np.float64]) -> Line:
+def line_of(label: str, variant: int, result: Result, norms: NDArray[np.float64]) -> Line:
+    """Return the accuracy left at `norms` by a minimal attack, with Wilson's intervals."""
     accuracy = metrics.curve(result.outcomes, norms)
     count = result.evaluation.count
     bands = [metrics.wilson(round(share * count), count) for share in accuracy]
     return Line(
         label=label,
         variant=variant,
-        accuracy=_rounded(accuracy),
-        low=_rounded(band.low for band in bands),
-        high=_rounded(band.high for band in bands),
+        accuracy=rounded(accuracy),
+        low=rounded(band.low for band in bands),
+        high=rounded(band.high for band in bands),
     )
 
 
-def _norms(results: Sequence[Result]) -> NDArray[np.float64]:
-    """Return norms from 0 to where all but the last 1 % of the distances are reached."""
+def mean_line(
+    label: str, variant: int, seeds: Sequence[Result], norms: NDArray[np.float64]
+) -> Line:
+    """Return the mean over seeds with their extremes; the line of one seed with its intervals."""
+    if len(seeds) == 1:
+        return line_of(label, variant, seeds[0], norms)
+    curves = np.stack([metrics.curve(one.outcomes, norms) for one in seeds])
+    return Line(
+        label=label,
+        variant=variant,
+        accuracy=rounded(curves.mean(axis=0)),
+        low=rounded(curves.min(axis=0)),
+        high=rounded(curves.max(axis=0)),
+    )
+
+
+def norm_axis(results: Sequence[Result], at_least: float = 0.0) -> NDArray[np.float64]:
+    """Return norms from 0 to where all but the last 1 % of the distances are reached.
+
+    They end at `at_least` or beyond it, and at 1 where nothing tells how far to go.
+    """
     reached = [one.outcomes.distance[one.outcomes.success] for one in results]
     far = max((float(np.quantile(norms, 0.99)) for norms in reached if len(norms)), default=0.0)
+    far = max(far, at_least)
     return np.linspace(0.0, far if far > 0 else 1.0, STEPS + 1)
 
 
@@ -182,14 +165,16 @@ def _point(section: Section, result: Result) -> Point:
     )
     return Point(
         variant=section.variants.index(run.variant),
-        rho=_rounded_interval(result.distances.rho),
-        benign=_rounded_interval(result.benign),
+        rho=rounded_interval(result.distances.rho),
+        benign=rounded_interval(result.benign),
     )
 
 
-def _rounded(values: Iterable[float]) -> tuple[float, ...]:
+def rounded(values: Iterable[float]) -> tuple[float, ...]:
+    """Return numbers as they are drawn and hashed."""
     return tuple(round(float(value), DIGITS) for value in values)
 
 
-def _rounded_interval(measured: Interval) -> Interval:
-    return Interval(*_rounded((measured.value, measured.low, measured.high)))
+def rounded_interval(measured: Interval) -> Interval:
+    """Return an interval as it is drawn and hashed."""
+    return Interval(*rounded((measured.value, measured.low, measured.high)))

@@ -43,14 +43,26 @@ READING = """## How to read this page
 VERSIONS = ("robench", "commit", "python", "torch", "torchvision", "adversarial-robustness-toolbox")
 
 
-def page(archive: Archive, sections: Sequence[Section], notes: str) -> tuple[str, list[Figure]]:
-    """Return the README and the figures it shows; `notes` is Markdown to open it with."""
+def page(
+    archive: Archive,
+    sections: Sequence[Section],
+    notes: str,
+    reproductions: Sequence[tuple[str, str]] = (),
+) -> tuple[str, list[Figure]]:
+    """Return the README and the figures it shows.
+
+    `notes`: Markdown to open it with; `reproductions`: title and path of pages to point to.
+    """
     parts = [TITLE, *([notes.strip()] if notes.strip() else [])]
     figures: list[Figure] = []
     if not sections:
         return "\n\n".join([*parts, EMPTY]) + "\n", figures
+    if reproductions:
+        listed = "\n".join(f"- [{escape(title)}]({path})" for title, path in reproductions)
+        parts.append(f"## Tables and figures of the paper\n\n{listed}")
     for section in sections:
-        parts += _section(section, figures)
+        if section.standings:
+            parts += _section(section, figures)
     left = len(archive.results) - sum(len(section.results) for section in sections)
     if left:
         parts.append(f"Left out: {left} evaluations of weights that no recorded run holds.")
@@ -67,7 +79,7 @@ def _section(section: Section, figures: list[Figure]) -> list[str]:
     if curve is not None:
         parts += ["### Robustness curve", _embed(curve, figures)]
         parts.append(
-            "Every evaluated checkpoint of this section; bars are 95 % intervals. The outer curve "
+            "Every final or matched checkpoint that was evaluated; bars are 95 % intervals. The outer curve "
             "is the better defense: more robust at the same benign accuracy (paper, Fig. 5)."
         )
     parts += ["### Commands", block(_commands(section))]
