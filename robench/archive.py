@@ -11,8 +11,11 @@ from robench.metrics import Distances, Interval
 from robench.outcomes import Outcomes
 from robench.records import Evaluation, Match, Record, Run, from_json
 from robench.runs import read_json, read_runs
+from robench.samples import Samples
 
 SOURCES = "sources"
+GENERATORS = "generators"
+"""What attacks trained before they attacked."""
 EVALUATIONS = "evaluations"
 MATCHES = "matches"
 
@@ -57,6 +60,10 @@ class Archive:
     results: tuple[Result, ...]
     """In the order of their keys."""
     matches: tuple[Match, ...]
+
+    def samples(self, evaluation: str) -> Samples:
+        """Return the images kept of an evaluation; UserError where there are none."""
+        return Samples.load(self.root / EVALUATIONS / f"{evaluation}.samples.npz")
 
     def run(self, match: Match) -> Run:
         """Return the run a match names; UserError where it is gone or lacks the checkpoint."""

@@ -1,15 +1,22 @@
 """The contract of an attack: a frozen dataclass whose fields are its budget."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from robench.errors import UserError
 from robench.records import Setting
 
 if TYPE_CHECKING:
     from art.attacks import EvasionAttack
     from art.estimators.classification import PyTorchClassifier
+    from torch import nn
+
+    from robench.defense import Defense
+
+Aim = Callable[["PyTorchClassifier"], "EvasionAttack"]
+"""Aims an attack at an estimator: `Attack.build`, or `TrainedAttack.aim` with what was trained."""
 
 
 @dataclass(frozen=True)
@@ -33,3 +40,42 @@ class Attack(ABC):
         Its `generate(x, y)` gets float32 images (n, channels, height, width) in [0, 1] and true
         labels int64 (n,), and returns images of the same shape.
         """
+
+
+class TrainedAttack(Attack):
+    """An attack with networks of its own, trained against the classifier before they attack it.
+
+    The harness trains them once for each checkpoint and each choice of settings, and keeps them
+    (`robench.fitting`). Derive a frozen dataclass from it, as from `Attack`.
+    """
+
+    @property
+    @abstractmethod
+    def epochs(self) -> int:
+        """Epochs of training, at least 1: a setting, that is, a field of the derived class."""
+
+    @abstractmethod
+    def trainer(self) -> "Defense":
+        """Return a defense whose networks beside the classifier are those to train.
+
+        Its updates are asked for as in a run, on the run's training images; the classifier is in
+        evaluation mode and stays as it is, and its losses are ignored.
+        """
+
+    @abstractmethod
+    def aim(
+        self, estimator: "PyTorchClassifier", networks: "Mapping[str, nn.Module]", batch_size: int
+    ) -> "EvasionAttack":
+        """Return the attack, as `build` does of other attacks.
+
+        `networks`: the trained ones, by the names that `trainer().networks` gave them: moving
+        averages, in evaluation mode, on the device. `batch_size`: of the training, for what
+        depends on it.
+        """
+
+    def build(self, estimator: "PyTorchClassifier") -> "EvasionAttack":
+        """Refuse: there is nothing to attack with before the training."""
+        raise UserError(
+            f"{type(self).__name__} is trained against a classifier first: fit it "
+            "(robench.fitting.fit), then call `aim`; `robench eval` does both"
+        )

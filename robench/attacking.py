@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 from tqdm import tqdm
 
-from robench.attack import Attack
+from robench.attack import Aim, Attack
 from robench.errors import UserError
 from robench.estimator import wrap
 from robench.outcomes import Outcomes
@@ -34,19 +34,28 @@ class Verdict:
 
 
 def adversaries(
-    network: nn.Module, classes: int, attack: Attack, panel: Panel, title: str, *, bar: bool
+    network: nn.Module,
+    classes: int,
+    attack: Attack,
+    panel: Panel,
+    title: str,
+    *,
+    aim: Aim | None = None,
+    bar: bool,
 ) -> tuple[NDArray[np.float32], float]:
     """Return adversarial images (n, channels, height, width) and the seconds they took.
 
-    A minimal attack is run on correctly classified images alone; the others are adversarial as
-    they are, at distance 0, whichever the attack.
+    `aim`: what aims the attack at the wrapped `network`; None: its `build`. A minimal attack is
+    run on correctly classified images alone; the others are adversarial as they are, at
+    distance 0, whichever the attack.
     """
     shape = panel.x.shape[1:]
     result, clean = panel.x.copy(), predict(network, panel.x)
     todo = np.flatnonzero(clean == panel.y) if attack.minimal else np.arange(len(panel))
     started = time.perf_counter()
     with _exact(), _reproducible():
-        built = attack.build(wrap(network, (shape[0], shape[1], shape[2]), classes))
+        estimator = wrap(network, (shape[0], shape[1], shape[2]), classes)
+        built = aim(estimator) if aim else attack.build(estimator)
         with tqdm(total=len(todo), desc=title, disable=not bar, unit="image", leave=False) as shown:
             for part in np.array_split(todo, max(1, -(-len(todo) // CHUNK))):
                 if len(part):
@@ -75,6 +84,8 @@ def judge(
     valid = ((pixels >= -BOX) & (pixels <= 1 + BOX)).all(axis=1)  # false for NaN
     if radius is not None:
         valid &= norm <= radius * (1 + LONGER)
+    with np.errstate(over="ignore"):  # what left the box may be longer than float32 can say
+        length = norm.astype(np.float32)
     predicted = predict(network, adversarial)
     success = valid & (predicted != panel.y)
     outcomes = Outcomes(
@@ -82,8 +93,9 @@ def judge(
         label=panel.y.astype(np.int16),
         clean=predict(network, panel.x).astype(np.int16),
         adversarial=predicted.astype(np.int16),
-        distance=np.where(success, norm, np.inf).astype(np.float32),
+        distance=np.where(success, length, np.float32(np.inf)),
         success=success,
+        norm=length,
     )
     return Verdict(outcomes, int((~valid).sum()))
 

@@ -150,24 +150,25 @@ def _attack_all(
     wanted, defense = like(spec, campaign.source, campaign.source_seed)
     for found in matches:
         check_independent(wanted, by_key[found.run].spec)
-    source = yield from _source(campaign.runs / SOURCES, wanted, defense, data, bar=bar)
+    source = yield from trained_source(campaign.runs / SOURCES, wanted, defense, data, bar=bar)
     for key, step in sorted({(found.run, found.step) for found in matches}):
-        subject = _opened(campaign.runs / key, by_key[key], step, data)
+        subject = opened(campaign.runs / key, by_key[key], step, data)
         for named in attacks:
             for made_on in (None, source):
-                yield evaluate(campaign.runs, subject, named, attacked, made_on, bar=bar)
+                yield evaluate(campaign.runs, subject, named, attacked, made_on, data=data, bar=bar)
 
 
-def _source(
+def trained_source(
     root: Path, wanted: RunSpec, defense: Defense, data: Data, *, bar: bool
 ) -> Generator[tuple[Event, bool], None, Subject]:
     """Return the network that black-box images are made on, trained if it is missing."""
     for row in train(wanted, defense, classifier_of(wanted, data), data, root, bar=bar):
         yield row, True
     run = read_run(root / wanted.key)
-    return _opened(root / wanted.key, run, run.final.step, data)
+    return opened(root / wanted.key, run, run.final.step, data)
 
 
-def _opened(folder: Path, run: Run, step: int, data: Data) -> Subject:
+def opened(folder: Path, run: Run, step: int, data: Data) -> Subject:
+    """Load a checkpoint of a run folder onto the device of `data`."""
     build = classifier_of(run.spec, data)
     return open_subject(folder, run, step, build, data.test.y.device)

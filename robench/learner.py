@@ -1,7 +1,7 @@
 """Networks, their optimizers and their moving averages: what a step changes."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import torch
@@ -17,46 +17,63 @@ class Learner:
     """All networks of a run, each with Adam (Table 1) and a moving average of its weights.
 
     The averages start at the initial weights and have no warm-up; they, not the raw weights, are
-    what is evaluated and kept.
+    what is evaluated and kept. A `frozen` network stays as it is, in evaluation mode: it has no
+    optimizer, is its own average, and is not part of the state.
     """
 
     def __init__(
-        self, networks: Mapping[str, nn.Module], device: torch.device, rate: float, ema: float
+        self,
+        networks: Mapping[str, nn.Module],
+        device: torch.device,
+        rate: float,
+        ema: float,
+        frozen: Collection[str] = (),
     ) -> None:
         layout = torch.channels_last
         self.networks = {
             name: network.to(device=device, memory_format=layout)  # type: ignore[call-overload]
             for name, network in networks.items()
         }
-        self.averages = {n: copy.deepcopy(net).eval() for n, net in self.networks.items()}
+        for name in frozen:
+            self.networks[name].eval().requires_grad_(False)
+        self.trained = {n: net for n, net in self.networks.items() if n not in frozen}
+        self.averages = {n: copy.deepcopy(net).eval() for n, net in self.trained.items()}
         self.optimizers = {
             name: torch.optim.Adam(network.parameters(), lr=rate, fused=True)
-            for name, network in self.networks.items()
+            for name, network in self.trained.items()
         }
         self.rate = 1 - ema
 
     @property
     def classifier(self) -> nn.Module:
-        """Return the network that is trained to classify."""
+        """Return the network that classifies."""
         return self.networks[CLASSIFIER]
 
     @property
     def averaged(self) -> nn.Module:
         """Return the classifier's moving average."""
-        return self.averages[CLASSIFIER]
+        return self.averages.get(CLASSIFIER, self.classifier)
+
+    @property
+    def watched(self) -> str:
+        """Name the network whose loss tells how training goes: the first that is trained."""
+        return next(iter(self.trained))
 
     def descend(self, losses: Mapping[str, Tensor]) -> None:
-        """Move each named network down its loss; every gradient is taken before any moves."""
+        """Move each named network down its loss; every gradient is taken before any moves.
+
+        Losses of frozen networks are ignored.
+        """
         if unknown := losses.keys() - self.networks.keys():
             raise UserError(
                 f"the defense yields a loss for {', '.join(sorted(unknown))}; "
                 f"its networks: {', '.join(self.networks)}"
             )
-        last = list(losses)[-1]
+        losses = {name: loss for name, loss in losses.items() if name in self.trained}
         for name, loss in losses.items():
-            parameters = list(self.networks[name].parameters())
+            parameters = list(self.trained[name].parameters())
             gradients = torch.autograd.grad(
-                loss, parameters, retain_graph=name != last, allow_unused=True
+                loss, parameters, retain_graph=name != next(reversed(losses)), allow_unused=True
             )
             for parameter, gradient in zip(parameters, gradients, strict=True):
                 parameter.grad = None if gradient is None else _laid_out(gradient, parameter)
@@ -67,7 +84,7 @@ class Learner:
     @torch.no_grad()
     def average(self) -> None:
         """Move the averages towards the weights; buffers are copied."""
-        for name, network in self.networks.items():
+        for name, network in self.trained.items():
             average = self.averages[name]
             torch._foreach_lerp_(
                 list(average.parameters()), list(network.parameters()), weight=self.rate
@@ -77,7 +94,7 @@ class Learner:
 
     def state(self) -> dict[str, Tensor]:
         """Return everything that resuming needs, as named tensors."""
-        tensors = {f"raw.{k}": v for k, v in weights.flatten(self.networks).items()}
+        tensors = {f"raw.{k}": v for k, v in weights.flatten(self.trained).items()}
         tensors |= {f"average.{k}": v for k, v in weights.flatten(self.averages).items()}
         for name, optimizer in self.optimizers.items():
             for index, entries in optimizer.state_dict()["state"].items():
@@ -87,10 +104,10 @@ class Learner:
 
     def restore(self, tensors: Mapping[str, Tensor], path: Path) -> None:
         """Take back what `state` returned, read from `path`; UserError where it does not fit."""
-        for name in self.networks:
-            weights.restore(self.networks[name], tensors, f"raw.{name}", path)
+        for name in self.trained:
+            weights.restore(self.trained[name], tensors, f"raw.{name}", path)
             weights.restore(self.averages[name], tensors, f"average.{name}", path)
-            optimizer, parameters = self.optimizers[name], list(self.networks[name].parameters())
+            optimizer, parameters = self.optimizers[name], list(self.trained[name].parameters())
             entries: dict[int, dict[str, Tensor]] = {}
             for entry, value in tensors.items():
                 if entry.startswith(f"adam.{name}."):

@@ -1,19 +1,12 @@
 """What an attack did to each image: the arrays every number of the report comes from."""
 
-import io
-import zipfile
-import zlib
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from robench import files
-from robench.errors import UserError
-
-UNREADABLE = (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error)
-"""What numpy raises for a file that is no archive of arrays, or a broken one."""
+from robench import arrays
 
 
 @dataclass(frozen=True)
@@ -31,6 +24,9 @@ class Outcomes:
     """L2 norm of the perturbation; infinity where the attack failed."""
     success: NDArray[np.bool_]
     """Predicted wrong, inside the box and the radius. A misclassified image counts, at 0."""
+    norm: NDArray[np.float32]
+    """L2 norm of the perturbation, whether it fooled or not. NaN where the attack returned that,
+    or where it failed and an older robench recorded the evaluation."""
 
     @property
     def correct(self) -> NDArray[np.bool_]:
@@ -39,21 +35,13 @@ class Outcomes:
 
     def save(self, path: Path) -> None:
         """Write all arrays into one compressed file."""
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, allow_pickle=False, **asdict(self))
-        files.write(path, buffer.getvalue())
+        arrays.save(path, asdict(self))
 
     @classmethod
     def load(cls, path: Path) -> "Outcomes":
         """Read what `save` wrote; raise UserError for anything else."""
-        try:
-            # From memory: numpy leaves a damaged file open.
-            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as archive:
-                arrays = {field.name: archive[field.name] for field in fields(cls)}
-        except UNREADABLE as error:
-            raise UserError(
-                f"{path} cannot be read ({error}); delete it and evaluate again"
-            ) from None
-        if len({len(array) for array in arrays.values()}) != 1:
-            raise UserError(f"{path}: arrays of unequal length; delete it and evaluate again")
-        return cls(**arrays)
+        names = [field.name for field in fields(cls) if field.name != "norm"]
+        read = arrays.load(path, names, optional=["norm"])
+        distance = read["distance"]
+        unknown = np.float32(np.nan)
+        return cls(**{"norm": np.where(np.isfinite(distance), distance, unknown), **read})

@@ -20,7 +20,7 @@ from robench.errors import RunFailed
 from robench.ladder import Ladder
 from robench.learner import CLASSIFIER, Learner
 from robench.progress import Progress
-from robench.records import Epoch, Run, RunSpec, Strength, digest
+from robench.records import Checkpoint, Epoch, Run, RunSpec, Strength, digest
 from robench.runs import RunFolder
 from robench.settings import differing
 
@@ -35,6 +35,7 @@ def train(
     data: Data,
     root: Path,
     *,
+    frozen: Checkpoint | None = None,
     bar: bool = False,
 ) -> Iterator[Epoch]:
     """Train the run that `spec` describes under `root`, yielding each epoch once it is stored.
@@ -42,6 +43,9 @@ def train(
     `build` makes the classifier; `data` lies on the device to train on. A finished run yields
     nothing, an interrupted one goes on after its last stored epoch. Raises RunFailed where the
     loss diverges; the last good epoch stays.
+
+    `frozen`: the checkpoint that `build` returns. The classifier then stays as it is, and only
+    the networks that the defense trains beside it are trained, recorded and kept.
     """
     folder = RunFolder(root / spec.key)
     if folder.manifest.exists():
@@ -53,10 +57,11 @@ def train(
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(derived_seed(spec.seed, "networks"))
         networks = {CLASSIFIER: build(), **defense.networks(data.shape, len(data.classes))}
-        learner = Learner(networks, device, spec.learning_rate, spec.ema)
+        fixed = (CLASSIFIER,) if frozen else ()
+        learner = Learner(networks, device, spec.learning_rate, spec.ema, fixed)
         so_far, clock, steps = Progress(), Stopwatch(device), steps_per_epoch(spec, data)
         keep = stored.keeper(folder, spec, steps, so_far)
-        ladder = Ladder(spec.rung, _measure(spec, data.validation, clock), keep)
+        ladder = Ladder(spec.rung, _measure(spec, data.validation, clock, frozen), keep)
         runs.write_manifest(folder, described(spec, defense, data))
         stored.resume(folder, spec, learner, ladder, so_far)
         for number in range(len(so_far.history) + 1, spec.epochs + 1):
@@ -144,8 +149,12 @@ class Stopwatch:
         return time.perf_counter()
 
 
-def _measure(spec: RunSpec, split: Split, clock: Stopwatch) -> Callable[[nn.Module], float]:
+def _measure(
+    spec: RunSpec, split: Split, clock: Stopwatch, frozen: Checkpoint | None
+) -> Callable[[nn.Module], float]:
     def measure(network: nn.Module) -> float:
+        if frozen:
+            return frozen.accuracy  # it does not change: measured when that run was trained
         with clock.paused():
             return accuracy(network, split, spec.precision)
 
@@ -163,10 +172,12 @@ def _epoch(
     *,
     bar: bool,
 ) -> Epoch:
-    steps, classes = steps_per_epoch(spec, data), len(data.classes)
+    steps, watched = steps_per_epoch(spec, data), learner.watched
+    # The loss of networks beside a frozen classifier has no bound: they are meant to defeat it.
+    limit = 20 * math.log(len(data.classes)) if watched == CLASSIFIER else math.inf
     order = torch.randperm(len(data.train), device=data.train.y.device)
     total = torch.zeros((), device=order.device)
-    learner.classifier.train()
+    learner.classifier.train(CLASSIFIER in learner.trained)
     clock.start()
     title = f"epoch {number}/{spec.epochs}"
     with tqdm(total=steps, desc=title, disable=not bar, leave=False, unit="step") as shown:
@@ -176,7 +187,7 @@ def _epoch(
                 ladder.climb((number - 1) * steps + step, learner.averaged)
             shown.update()
             if clock.due(REFRESH):
-                loss = _checked(float(total) / step, number, classes)
+                loss = _checked(float(total) / step, number, limit, spec)
                 left = clock.seconds() / step * (steps * (spec.epochs - number + 1) - step)
                 shown.set_postfix(
                     loss=f"{loss:.3f}",
@@ -184,8 +195,9 @@ def _epoch(
                     run_left=tqdm.format_interval(left),
                     refresh=False,
                 )
-    whole = all(torch.isfinite(weight).all() for weight in learner.averaged.parameters())
-    loss = _checked(float(total) / steps if whole else math.nan, number, classes)
+    averaged = learner.averages[watched].parameters()
+    whole = all(torch.isfinite(weight).all() for weight in averaged)
+    loss = _checked(float(total) / steps if whole else math.nan, number, limit, spec)
     seconds = clock.seconds()
     found = ladder.settle(number * steps, learner.averaged)
     return Epoch(number, loss, found, seconds, defense.mean_perturbation())
@@ -194,20 +206,20 @@ def _epoch(
 def _step(
     spec: RunSpec, defense: Defense, learner: Learner, x: torch.Tensor, y: torch.Tensor
 ) -> torch.Tensor:
-    """Move all networks once; return the classifier's loss."""
+    """Move all networks once; return the loss of the classifier, or what is watched instead."""
     loss = torch.zeros((), device=x.device)
     with autocast(x.device, spec.precision):
         for losses in defense.updates(learner.classifier, x, y):
             learner.descend(losses)
-            loss = losses.get(CLASSIFIER, loss).detach().float()
+            loss = losses.get(learner.watched, loss).detach().float()
     learner.average()
     return loss
 
 
-def _checked(loss: float, epoch: int, classes: int) -> float:
-    if math.isfinite(loss) and loss < 20 * math.log(classes):
+def _checked(loss: float, epoch: int, limit: float, spec: RunSpec) -> float:
+    if math.isfinite(loss) and loss < limit:
         return loss
     raise RunFailed(
         f"training diverged in epoch {epoch} (mean loss {loss:.4g}); the state after epoch "
-        f"{epoch - 1} is kept. Try a lower --lr or a weaker setting of the defense"
+        f"{epoch - 1} is kept. Try a lower --lr or a weaker setting of {spec.defense}"
     )

@@ -55,7 +55,10 @@ SPEC = RunSpec(
 def outcomes(
     clean: Sequence[bool], distance: ArrayLike, adversarial: Sequence[int] | None = None
 ) -> Outcomes:
-    """Return outcomes of label 1: `clean` tells who is right, an infinite distance who resists."""
+    """Return outcomes of label 1: `clean` tells who is right, an infinite distance who resists.
+
+    A perturbation that failed has the norm 0.5.
+    """
     length = np.asarray(distance, dtype=np.float32)
     success = np.isfinite(length)
     fooled = np.where(success, 0, 1) if adversarial is None else np.asarray(adversarial)
@@ -66,6 +69,7 @@ def outcomes(
         adversarial=fooled.astype(np.int16),
         distance=length,
         success=success,
+        norm=np.where(success, length, np.float32(0.5)),
     )
 
 

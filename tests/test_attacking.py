@@ -75,6 +75,7 @@ def test_success_is_measured_by_its_distance() -> None:
     expected = 1.01 * planes.nearest(NETWORK, shown.x, shown.y)
     np.testing.assert_allclose(verdict.outcomes.distance, expected, rtol=1e-5, atol=1e-7)
     assert verdict.outcomes.success.all()
+    np.testing.assert_allclose(verdict.outcomes.norm, expected, rtol=1e-5, atol=1e-7)
     assert (verdict.outcomes.adversarial != shown.y).all()
     assert np.array_equal(verdict.outcomes.clean, shown.y)
     assert verdict.violations == 0
@@ -84,6 +85,8 @@ def test_image_that_is_not_adversarial_is_a_failure_at_infinity() -> None:
     shown = panel(20)
     verdict = judge(NETWORK, across(shown, 0.99), shown, None)
     assert np.isinf(verdict.outcomes.distance).all()
+    expected = 0.99 * planes.nearest(NETWORK, shown.x, shown.y)
+    np.testing.assert_allclose(verdict.outcomes.norm, expected, rtol=1e-5, atol=1e-7)
     assert not verdict.outcomes.success.any()
     assert verdict.violations == 0
 
@@ -99,10 +102,19 @@ def test_what_breaks_the_rules_is_a_counted_failure() -> None:
     verdict = judge(NETWORK, made, shown, radius)
     lengths = 1.01 * planes.nearest(NETWORK, shown.x, shown.y)
     allowed = [False] * 4 + [bool(length <= radius) for length in lengths[4:]]
+    assert np.isfinite(verdict.outcomes.norm).tolist() == [True, True, False, False, True, True]
+    assert np.isnan(verdict.outcomes.norm[2])
     assert sorted(allowed[4:]) == [False, True]
     assert verdict.outcomes.success.tolist() == allowed
     assert np.isinf(verdict.outcomes.distance).tolist() == [not fine for fine in allowed]
     assert verdict.violations == 5
+
+
+def test_what_is_longer_than_float32_can_say_is_infinitely_long() -> None:
+    shown = panel(1)
+    made = np.full_like(shown.x, 3e38)
+    verdict = judge(NETWORK, made, shown, None)
+    assert verdict.outcomes.norm.tolist() == verdict.outcomes.distance.tolist() == [np.inf]
 
 
 def test_rounding_is_no_violation() -> None:

@@ -180,7 +180,7 @@ def test_run_is_no_source_for_its_own_checkpoints(runs: Path, tints: Path) -> No
     first, last = opened(run.checkpoints[0].step), opened(run.final.step)
     assert first.checkpoint.sha256 != last.checkpoint.sha256
     with pytest.raises(UserError, match=f"evaluated run {run.key} itself"):
-        evaluate(runs, first, NamedAttack("fgm", FGM()), choose(data, 3, 0), last)
+        evaluate(runs, first, NamedAttack("fgm", FGM()), choose(data, 3, 0), last, data=data)
 
 
 def test_other_images_than_the_run_s_are_refused(runs: Path, tmp_path: Path) -> None:
@@ -240,6 +240,7 @@ def test_attacks_that_cannot_be_had_are_refused(given: dict[str, Any], words: st
 def test_default_preset_is_the_paper_s() -> None:
     chosen = {named.name: named.settings for named in chosen_attacks(Campaign((0.5,)))}
     assert {"fgm", "mim", "deepfool", "cw"} <= set(chosen)
+    assert not {"pgd", "pgn"} & set(chosen)  # to be asked for by name
     assert chosen["fgm"]["eps"] == chosen["mim"]["eps"] == 0.5
     assert chosen["mim"]["steps"] == chosen["deepfool"]["steps"] == chosen["cw"]["steps"] == 100
 

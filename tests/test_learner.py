@@ -178,3 +178,67 @@ def test_a_loss_of_an_unknown_network_is_refused() -> None:
     learner = learning(counting())
     with pytest.raises(UserError, match="a loss for critic; its networks: classifier"):
         learner.descend({"critic": learner.classifier(torch.ones(1, 4)).sum()})
+
+
+def test_a_frozen_network_stays_and_is_its_own_average() -> None:
+    torch.manual_seed(0)
+    networks = {CLASSIFIER: counting(), "generator": nn.Linear(4, 4)}
+    before = copy.deepcopy(networks)
+    learner = Learner(networks, CPU, RATE, EMA, frozen=[CLASSIFIER])
+    assert not learner.classifier.training
+    assert not any(weight.requires_grad for weight in learner.classifier.parameters())
+    assert learner.averaged is learner.classifier
+    assert learner.watched == "generator"
+    out = learner.classifier(learner.networks["generator"](torch.rand(5, 4))).square().sum()
+    learner.descend({CLASSIFIER: out, "generator": -out})
+    learner.average()
+    for found, expected in zip(
+        weights(learner.classifier), weights(before[CLASSIFIER]), strict=True
+    ):
+        assert torch.equal(found, expected)
+    moved, still = (nets["generator"].get_parameter("weight") for nets in (networks, before))
+    assert not torch.equal(moved, still)
+    owners = {tuple(name.split(".")[:2]) for name in learner.state()}
+    assert owners == {(kind, "generator") for kind in ("raw", "average", "adam")}
+    assert list(learner.averages) == ["generator"]
+
+
+def test_a_network_beside_a_frozen_one_moves_as_it_would_without() -> None:
+    def moved(frozen: list[str], losses: list[str]) -> Tensor:
+        torch.manual_seed(0)
+        networks = {CLASSIFIER: nn.Linear(4, 3), "generator": nn.Linear(4, 4)}
+        learner = Learner(networks, CPU, RATE, EMA, frozen)
+        for _ in range(3):
+            out = learner.classifier(learner.networks["generator"](torch.ones(5, 4))).square()
+            learner.descend({name: -out.sum() for name in losses})
+            learner.average()
+        return learner.averages["generator"].get_parameter("weight").detach()
+
+    assert torch.equal(moved([CLASSIFIER], [CLASSIFIER, "generator"]), moved([], ["generator"]))
+
+
+def test_losses_of_frozen_networks_alone_change_nothing() -> None:
+    networks = {CLASSIFIER: counting(), "generator": nn.Linear(4, 4)}
+    learner = Learner(networks, CPU, RATE, EMA, frozen=[CLASSIFIER])
+    before = weights(copy.deepcopy(learner.networks["generator"]))
+    x = learner.networks["generator"](torch.rand(5, 4))
+    learner.descend({CLASSIFIER: learner.classifier(x).sum()})
+    for found, expected in zip(weights(learner.networks["generator"]), before, strict=True):
+        assert torch.equal(found, expected)
+
+
+def test_a_frozen_learner_restores_what_it_stored() -> None:
+    def frozen(seed: int) -> Learner:
+        torch.manual_seed(seed)
+        networks = {CLASSIFIER: nn.Linear(4, 3), "generator": nn.Linear(4, 4)}
+        return Learner(networks, CPU, RATE, EMA, frozen=[CLASSIFIER])
+
+    first, second = frozen(0), frozen(1)
+    out = first.classifier(first.networks["generator"](torch.ones(5, 4))).sum()
+    first.descend({"generator": out})
+    kept = weights(copy.deepcopy(second.classifier))
+    second.restore({name: tensor.clone() for name, tensor in first.state().items()}, Path("state"))
+    for name, tensor in first.state().items():
+        assert torch.equal(tensor, second.state()[name]), name
+    for found, expected in zip(weights(second.classifier), kept, strict=True):
+        assert torch.equal(found, expected)

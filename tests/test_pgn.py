@@ -106,6 +106,29 @@ def test_code_shows_the_generator_the_gradient_of_the_batch_mean() -> None:
     assert torch.equal(seen[0][2], y)
 
 
+def test_code_scales_the_gradient_image_by_the_batch_size_that_is_said() -> None:
+    defense, model, generator = prepared("code")
+    x, y = batch()
+    seen: list[Tensor] = []
+    generator.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    whole = defense.perturb(model, x, y, batch=128)
+    parts = [defense.perturb(model, x[part], y[part], batch=128) for part in ([0, 1], [2, 3, 4, 5])]
+    same(whole, torch.cat(parts))
+    same(seen[0] * 128 / 6, image_gradient(model, x, y))
+
+
+@pytest.mark.parametrize("preset", ["code", "paper"])
+def test_a_frozen_classifier_is_not_asked_for_a_round_of_its_own(preset: str) -> None:
+    rounds = []
+    for frozen in (False, True):
+        defense, model, generator = prepared(preset)
+        model.requires_grad_(not frozen)
+        rounds.append(list(defense.updates(model, *batch())))
+        same(rounds[-1][0]["generator"], rounds[0][0]["generator"])
+        assert gradient(rounds[-1][0]["generator"], generator).any()
+    assert [len(found) for found in rounds] == [[1, 1], [2, 1]][preset == "paper"]
+
+
 def test_paper_shows_the_generator_directions_alone() -> None:
     defense, model, generator = prepared("paper")
     x, y = batch()

@@ -1,6 +1,7 @@
 """The perturbation generator network (Table 1, Figure 1)."""
 
 import math
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -8,17 +9,27 @@ from torch.nn import functional as F
 
 SLOPE = 0.2
 FILTERS = 128
+Input = Literal["gradient", "image", "label"]
+"""What the generator looks at."""
 
 
 class Generator(nn.Module):
     """Map gradient image, image and label to a perturbation in tanh space (before Eq. 5).
 
     Image sides must be divisible by 4. There is no noise input: the output is deterministic.
-    `width` multiplies every layer's filter count, the hidden dense layer's too.
+    `width` multiplies every layer's filter count, the hidden dense layer's too. `without`: an input
+    that is shown as zeros (Figure 8); layers and initial weights are the same without it as with.
     """
 
-    def __init__(self, shape: tuple[int, int, int], classes: int, width: float = 1.0) -> None:
+    def __init__(
+        self,
+        shape: tuple[int, int, int],
+        classes: int,
+        width: float = 1.0,
+        without: Input | None = None,
+    ) -> None:
         super().__init__()
+        self.without = without
         channels, rows, columns = shape
         filters = max(1, round(FILTERS * width))
         hidden = 8 * filters
@@ -37,14 +48,18 @@ class Generator(nn.Module):
 
     def forward(self, gradient: Tensor, x: Tensor, y: Tensor) -> Tensor:
         """Return the perturbation, shaped as `x`, for labels `y` (n,)."""
-        label = F.one_hot(y, self.classes).to(x.dtype)
+        label = self._shown("label", F.one_hot(y, self.classes).to(x.dtype))
+        gradient, image = self._shown("gradient", gradient), self._shown("image", 2 * x - 1)
         h = F.leaky_relu(self.hidden(label), SLOPE)
         h = F.leaky_relu(self.spread(torch.cat([h, label], dim=1)), SLOPE)
         h = h.view(-1, *self.base)
         h = F.leaky_relu(_same(self.up1(_with_maps(h, label))), SLOPE)
         h = F.leaky_relu(_same(self.up2(_with_maps(h, label))), SLOPE)
-        h = _joined(h, gradient, 2 * x - 1)
+        h = _joined(h, gradient, image)
         return self.out(F.leaky_relu(self.mix(h), SLOPE))
+
+    def _shown(self, name: Input, values: Tensor) -> Tensor:
+        return torch.zeros_like(values) if name == self.without else values
 
 
 def _same(x: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """Adversarial training with a perturbation generator network (the paper, Section 3.2)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -12,6 +12,9 @@ from robench.defense import Defense
 from robench.errors import UserError
 from robench.gradient import with_norm
 from robench_defenses.generator import Generator
+
+Logits = Callable[[Tensor], Tensor]
+"""A classifier: maps images (n, ...) to logits (n, classes)."""
 
 
 @dataclass
@@ -41,21 +44,36 @@ class PGN(Defense):
             raise UserError(f"generator_width={self.generator_width} is not in (0, 64]")
 
     def networks(self, shape: tuple[int, int, int], classes: int) -> Mapping[str, nn.Module]:
-        """Build the generator."""
+        """Build the generator and use it from now on."""
         if shape[1] % 4 or shape[2] % 4:
             raise UserError(
                 f"pgn needs image sides divisible by 4, these are {shape[1]} x {shape[2]}"
             )
-        self._generator = Generator(shape, classes, self.generator_width)
-        return {"generator": self._generator}
+        generator = self.generator(shape, classes)
+        self.use(generator)
+        return {"generator": generator}
 
-    def perturb(self, model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
-        """Return the generator's adversarial images (Eq. 5)."""
-        if self.preset == "code":
-            gradient = probability_gradient(model, x, y) / len(x)
-        else:
-            gradient = with_norm(probability_gradient(model, x, y).detach(), 1.0)
+    def generator(self, shape: tuple[int, int, int], classes: int) -> Generator:
+        """Return a fresh generator."""
+        return Generator(shape, classes, self.generator_width)
+
+    def use(self, generator: nn.Module) -> None:
+        """Perturb with `generator` from now on."""
+        self._generator = generator
+
+    def perturb(self, model: Logits, x: Tensor, y: Tensor, batch: int | None = None) -> Tensor:
+        """Return the generator's adversarial images (Eq. 5).
+
+        `batch`: the batch size that the gradient image of `code` is divided by; None: that of `x`.
+        """
+        gradient = self.gradient_image(model, x, y, batch or len(x))
         return in_tanh_space(x, self._generator(gradient, x, y).to(x.dtype))
+
+    def gradient_image(self, model: Logits, x: Tensor, y: Tensor, batch: int) -> Tensor:
+        """Return what the generator sees of the classifier, shaped as `x`."""
+        if self.preset == "code":
+            return probability_gradient(model, x, y) / batch
+        return with_norm(probability_gradient(model, x, y).detach(), 1.0)
 
     def loss(self, model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
         """Return the cross-entropy on the generator's images: what the classifier descends."""
@@ -71,12 +89,14 @@ class PGN(Defense):
             yield {"classifier": loss, "generator": penalty - loss}
             return
         yield {"generator": penalty - loss}
+        if not any(weight.requires_grad for weight in model.parameters()):
+            return  # a frozen classifier has no use for a round of its own
         with torch.no_grad():
             moved = self.perturb(model, x, y)
         yield {"classifier": F.cross_entropy(model(moved), y)}
 
 
-def probability_gradient(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+def probability_gradient(model: Logits, x: Tensor, y: Tensor) -> Tensor:
     """Return the gradient of each image's true-class probability, graph kept (Section 3.1).
 
     In float32 whatever the autocast: half precision underflows on it.

@@ -1,0 +1,185 @@
+"""What an evaluation stores of each image: norms, and some of the images themselves."""
+
+import io
+import shutil
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import recordings
+import subjects
+import tiny
+from robench import arrays
+from robench.data import Data
+from robench.errors import UserError
+from robench.evaluation import NamedAttack, evaluate
+from robench.metrics import mean_norm
+from robench.outcomes import Outcomes
+from robench.panel import choose
+from robench.planning import data_of
+from robench.records import Evaluation
+from robench.runs import read_run
+from robench.samples import Samples, samples_path
+from robench_attacks.cw import CarliniWagner
+from robench_attacks.fgm import FGM
+
+WEAK = NamedAttack("fgm", FGM(eps=0.5))
+
+
+@pytest.fixture(scope="module")
+def stock(tints: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with two trained classifiers of different seeds; not to be changed."""
+    runs = tmp_path_factory.mktemp("stock")
+    for seed in (0, 1):
+        tiny.trained("baseline", tints, runs, epochs=6, batch_size=8, seed=seed)
+    return runs
+
+
+@pytest.fixture
+def runs(stock: Path, tmp_path: Path) -> Path:
+    """Return a copy of the classifiers."""
+    return shutil.copytree(stock, tmp_path / "runs")
+
+
+@pytest.fixture(scope="module")
+def data(stock: Path, tints: Path) -> Data:
+    """Return the classifiers' data."""
+    run = read_run(next(path.parent for path in stock.glob("*/DONE")))
+    return data_of(run.spec, tints, stock, "cpu")
+
+
+def record_of(runs: Path, made: Evaluation) -> Path:
+    """Return the path of an evaluation's record."""
+    return runs / "evaluations" / f"{made.key}.json"
+
+
+def test_norm_is_stored_of_what_failed_too(runs: Path, data: Data) -> None:
+    victim, panel = subjects.opened(runs, data), choose(data, None, 0)
+    made, _ = evaluate(runs, victim, WEAK, panel, data=data)
+    found = Outcomes.load(record_of(runs, made).with_suffix(".npz"))
+    assert not found.success.all()
+    assert np.isinf(found.distance[~found.success]).all()
+    np.testing.assert_array_equal(found.norm[found.success], found.distance[found.success])
+    assert found.norm.dtype == np.float32
+    assert (found.norm <= 0.5001).all()
+    assert (found.norm > 0.3).all()  # the box cuts some of it off
+    assert mean_norm(found) == pytest.approx(found.norm.astype(np.float64).mean())
+
+
+def test_records_of_before_norms_were_stored_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "old.npz"
+    whole = recordings.outcomes([True, True, False], [0.25, np.inf, 0.0])
+    old = asdict(whole)
+    del old["norm"]
+    arrays.save(path, old)
+    read = Outcomes.load(path)
+    np.testing.assert_array_equal(read.norm, np.array([0.25, np.nan, 0.0], dtype=np.float32))
+    assert read.norm.dtype == np.float32
+    for name, array in old.items():
+        np.testing.assert_array_equal(getattr(read, name), array)
+    assert np.isnan(mean_norm(read))
+    whole.save(path)
+    assert Outcomes.load(path).norm.tolist() == [0.25, 0.5, 0.0]
+
+
+def test_mean_norm_is_over_all_images() -> None:
+    found = recordings.outcomes([True, True, False], [0.25, np.inf, 0.0])
+    assert mean_norm(found) == pytest.approx(0.25)
+    assert np.isnan(mean_norm(replace(found, norm=np.array([0.25, np.nan, 0.0], dtype=np.float32))))
+    assert np.isnan(mean_norm(replace(found, norm=np.zeros(0, dtype=np.float32))))
+
+
+def test_samples_are_the_first_images_of_the_panel(runs: Path, data: Data) -> None:
+    victim, panel = subjects.opened(runs, data), choose(data, 9, 0)
+    made, _ = evaluate(runs, victim, WEAK, panel, data=data, keep=4)
+    kept = Samples.load(samples_path(record_of(runs, made)))
+    measured = Outcomes.load(record_of(runs, made).with_suffix(".npz"))
+    assert samples_path(record_of(runs, made)).name == f"{made.key}.samples.npz"
+    assert len(kept) == 4
+    np.testing.assert_array_equal(kept.image, panel.x[:4])
+    assert kept.adversarial.dtype == np.float32
+    moved = (kept.adversarial.astype(np.float64) - kept.image).reshape(4, -1)
+    np.testing.assert_allclose(np.linalg.norm(moved, axis=1), measured.norm[:4], rtol=1e-6)
+    np.testing.assert_array_equal(kept.index, panel.index[:4])
+    np.testing.assert_array_equal(kept.label, panel.y[:4])
+    np.testing.assert_array_equal(kept.clean, measured.clean[:4])
+    np.testing.assert_array_equal(kept.predicted, measured.adversarial[:4])
+
+
+def test_an_evaluation_with_too_few_samples_is_made_again(runs: Path, data: Data) -> None:
+    victim, panel = subjects.opened(runs, data), choose(data, 9, 0)
+
+    def made(keep: int) -> bool:
+        record, new = evaluate(runs, victim, WEAK, panel, data=data, keep=keep)
+        path = samples_path(record_of(runs, record))
+        assert not keep or len(Samples.load(path)) >= min(keep, 9)
+        return new
+
+    assert [made(keep) for keep in (0, 0, 2, 2, 1, 0, 5, 3)] == [
+        *(True, False),  # none asked for, none needed
+        *(True, False, False, False),
+        *(True, False),
+    ]
+    assert made(100)  # there are nine
+    assert not made(100)
+
+
+def test_samples_of_the_black_box_side_are_the_source_s(runs: Path, data: Data) -> None:
+    victim, source = (subjects.opened(runs, data, seed) for seed in (0, 1))
+    panel = choose(data, 6, 0)
+    cw = NamedAttack("cw", CarliniWagner(steps=5, searches=1))
+    made, _ = evaluate(runs, victim, cw, panel, source, data=data, keep=6)
+    own, _ = evaluate(runs, source, cw, panel, data=data, keep=6)
+    shown, by_source = (Samples.load(samples_path(record_of(runs, one))) for one in (made, own))
+    np.testing.assert_allclose(shown.adversarial, by_source.adversarial, atol=1e-6)
+
+
+def no_samples() -> bytes:
+    """Return an archive of other arrays."""
+    buffer = io.BytesIO()
+    np.savez(buffer, index=np.zeros(3))
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("content", [b"", b"no archive", no_samples()])
+def test_damaged_samples_are_told(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "x.samples.npz"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"x.samples.npz cannot be read .*; delete it"):
+        Samples.load(path)
+    path.unlink()
+    with pytest.raises(UserError, match="cannot be read"):
+        Samples.load(path)
+
+
+def test_samples_of_odd_arrays_are_refused(tmp_path: Path) -> None:
+    path, count = tmp_path / "x.samples.npz", 3
+    numbers = np.zeros(count, dtype=np.int16)
+    images = np.zeros((count, 1, 8, 8), dtype=np.float32)
+    whole: dict[str, NDArray[Any]] = {field.name: numbers for field in fields(Samples)}
+    whole |= {"image": images, "adversarial": images}
+    arrays.save(path, whole)
+    assert len(Samples.load(path)) == 3
+    arrays.save(path, whole | {"image": images[:, :, :4]})
+    with pytest.raises(UserError, match="odd shapes"):
+        Samples.load(path)
+    arrays.save(path, whole | {"label": numbers[:2]})
+    with pytest.raises(UserError, match="unequal length"):
+        Samples.load(path)
+    arrays.save(path, whole | {"label": np.zeros(())})
+    with pytest.raises(UserError, match="cannot be read"):
+        Samples.load(path)
+
+
+def test_pickled_samples_are_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "x.samples.npz"
+    whole = {field.name: np.zeros(3) for field in fields(Samples)}
+    buffer = io.BytesIO()
+    np.savez(buffer, **whole | {"label": np.array([{}] * 3, dtype=object)})
+    path.write_bytes(buffer.getvalue())
+    with pytest.raises(UserError, match="allow_pickle=False"):
+        Samples.load(path)
