@@ -4,6 +4,7 @@ Comparing robustness is fair only where benign accuracy is equal (Section 4.2). 
 records: no weights, no attack, no rho is looked at.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
@@ -74,7 +75,16 @@ def _advice(runs: Sequence[Run], target: float) -> str:
     if value is None:
         raised = (tried[0][1] < target) != (strength.stronger == "up")
         value = tried[-1][0] / _WEAKER if raised else tried[0][0] * _WEAKER
-    return f"try --set {strength.setting}={value:.3g}"
+    if not isinstance(runs[0].spec.settings[strength.setting], int):
+        return f"try --set {strength.setting}={value:.3g}"
+    whole = _whole(value, [one for one, _ in tried])
+    return "try a smaller --rung" if whole is None else f"try --set {strength.setting}={whole}"
+
+
+def _whole(value: float, tried: Sequence[float]) -> int | None:
+    """Return the whole number next to `value`, at least 1, that was not tried."""
+    near = {math.floor(value), math.ceil(value)} - set(tried)
+    return min((one for one in near if one >= 1), key=lambda one: abs(one - value), default=None)
 
 
 def _value(run: Run, strength: Strength) -> float:

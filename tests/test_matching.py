@@ -175,6 +175,27 @@ def test_advice_is_the_strength_to_try(
     assert single(runs).advice == f"try --set {advice}"
 
 
+@pytest.mark.parametrize(
+    ("strength", "tried", "advice"),
+    [
+        (UP, {4: 0.683}, "--set eps=3"),
+        (UP, {3: 0.683}, "--set eps=2"),
+        (UP, {1: 0.72}, "--set eps=2"),
+        (UP, {1: 0.683}, "a smaller --rung"),  # nothing below 1
+        (UP, {2: 0.74, 5: 0.68}, "--set eps=4"),
+        (UP, {2: 0.74, 5: 0.61}, "--set eps=3"),
+        (UP, {3: 0.72, 4: 0.68}, "a smaller --rung"),  # nothing between
+        (DOWN, {1: 0.683}, "--set c_l=2"),
+        (DOWN, {1200: 0.683}, "--set c_l=1600"),
+    ],
+)
+def test_advice_on_a_whole_strength_is_whole_and_not_tried(
+    strength: Strength, tried: dict[int, float], advice: str
+) -> None:
+    runs = [trained(a, strength=strength, value=value) for value, a in tried.items()]
+    assert single(runs).advice == f"try {advice}"
+
+
 def test_advice_looks_at_final_checkpoints_alone() -> None:
     assert single([trained(0.683, [0.72, 0.69], value=0.4)]).advice == "try --set eps=0.3"
 

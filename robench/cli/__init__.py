@@ -17,7 +17,10 @@ from robench.errors import UserError
 COMMANDS = {
     "ls": "List defenses, attacks, datasets and models, with their settings and defaults.",
     "train": "Train one defense.",
+    "sweep": "Train every combination of some settings, seeds and defenses.",
+    "match": "Search for the strength at which a defense meets a benign accuracy.",
     "eval": "Match trained defenses at a benign accuracy and attack them.",
+    "reproduce": "Regenerate a table or figure of the paper.",
     "report": "Write the leaderboard from records.",
     "demo": "Train, evaluate and report every defense on a small embedded data set.",
     "doctor": "Say what is installed, what is wrong and how to mend it.",

@@ -21,9 +21,9 @@ def _show(registry: Registry[Any]) -> None:
     click.secho(f"{registry.kind}s", bold=True)
     for plugin in registry.available():
         summary = (plugin.cls.__doc__ or "").strip().splitlines()
-        click.echo(f"  {plugin.name:<12}{summary[0] if summary else ''}")
+        click.echo(f"  {plugin.name:<14}{summary[0] if summary else ''}")
         for field in declared(plugin.cls):
             default = str(field.default).lower() if field.kind is bool else field.default
             choices = f"  ({field.accepts})" if field.choices else ""
-            click.echo(f"  {'':<12}{field.name}={default}{choices}")
+            click.echo(f"  {'':<14}{field.name}={default}{choices}")
     click.echo()

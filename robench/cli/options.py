@@ -1,12 +1,15 @@
 """Options that several commands share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from robench.errors import UserError
+
+if TYPE_CHECKING:
+    from robench.records import Setting
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -52,3 +55,75 @@ def parse_pairs(pairs: tuple[str, ...]) -> dict[str, str]:
             raise UserError(f"--set {pair}: not of the form KEY=VALUE")
         parsed[key] = value
     return parsed
+
+
+def parse_lists(pairs: tuple[str, ...]) -> dict[str, list[str]]:
+    """Split KEY=VALUE,VALUE,... words; the values of one key add up."""
+    parsed: dict[str, list[str]] = {}
+    for pair in pairs:
+        for key, text in parse_pairs((pair,)).items():
+            values = [value.strip() for value in text.split(",")]
+            if not all(values):
+                raise UserError(f"--set {pair}: an empty value; write {key}=VALUE,VALUE,...")
+            parsed.setdefault(key, []).extend(values)
+    return parsed
+
+
+def training_options() -> Decorator:
+    """Add what is asked of a training beside its defense and settings: `Request`'s fields.
+
+    `--width` comes as an argument of its own; see `with_width`.
+    """
+    options: list[Decorator] = [
+        click.option("--dataset", default="cifar10", show_default=True),
+        data_option(),
+        click.option(
+            "--validation", type=int, help="Images held out to choose by. [default: a tenth]"
+        ),
+        click.option("--model", default="convpool", show_default=True),
+        click.option("--width", type=float, help="Short for --set model.width=..."),
+        click.option("--epochs", type=int, default=200, show_default=True),
+        click.option("--batch-size", type=int, default=128, show_default=True),
+        click.option("--lr", "learning_rate", type=float, default=5e-4, show_default=True),
+        click.option("--ema", type=float, default=0.998, show_default=True, help="Decay per step."),
+        click.option(
+            "--precision",
+            type=click.Choice(["auto", "bf16", "float32"]),
+            default="auto",
+            show_default=True,
+        ),
+        click.option(
+            "--rung",
+            type=float,
+            default=0.005,
+            show_default=True,
+            help="Accuracy between checkpoints.",
+        ),
+        click.option("--seed", type=int, default=0, show_default=True),
+        runs_option(),
+        device_option(),
+    ]
+
+    def add(function: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return add
+
+
+def with_width(settings: "Mapping[str, Setting]", width: float | None) -> "dict[str, Setting]":
+    """Return the settings with `--width` as the model's."""
+    return {**settings, **({} if width is None else {"model.width": str(width)})}
+
+
+def given(*, but: Collection[str] = ()) -> dict[str, str]:
+    """Return the options of this call that stand on the command line: by parameter, as typed."""
+    context = click.get_current_context()
+    return {
+        name: max(parameter.opts, key=len)
+        for parameter in context.command.params
+        if (name := parameter.name) is not None
+        and name not in but
+        and context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+    }
