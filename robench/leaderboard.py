@@ -6,11 +6,14 @@ from dataclasses import asdict
 from pathlib import Path
 
 from robench import archive, files
-from robench.archive import EVALUATIONS, SOURCES, Archive
+from robench.archive import EVALUATIONS, GENERATORS, SOURCES, Archive
 from robench.errors import UserError
 from robench.figures import Figure
 from robench.page import page
 from robench.records import FORMAT, Match
+from robench.reproduction import page as reproduced
+from robench.reproduction import record as reproductions
+from robench.reproduction.record import Reproduction
 from robench.standings import sections
 
 README = "README.md"
@@ -33,29 +36,29 @@ def publish(runs: Path, out: Path) -> None:
         raise UserError(f"no runs folder {runs}; train first, or pass --runs")
     found = archive.read(runs)
     sections(found)  # raises for matches whose run is gone
+    reproductions.read_all(runs)  # raises for one that cannot be read
     records = out / RECORDS
     for path, content in [*_copies(found, records), *_merged_matches(found, records)]:
         _update(path, content)
 
 
-def render(records: Path) -> dict[str, bytes]:
-    """Return the README and all figures, by path in the leaderboard folder.
+def render(records: Path, drawn: Path | None = None) -> dict[str, bytes]:
+    """Return all pages and figures, by path in the leaderboard folder.
 
-    The same records give the same content. Raises UserError for unreadable records.
+    The same records give the same content. A figure that the leaderboard folder `drawn` holds
+    already, drawn from the same data, is returned as it is there. Raises UserError for unreadable
+    records.
     """
-    from robench import drawing  # seaborn takes a second to import
-
-    readme, figures = _plan(records)
-    drawn = {one.path: drawing.render(one.content, one.stamp, "svg") for one in figures}
-    return {README: readme, **drawn}
+    pages, figures = _plan(records)
+    return {**pages, **{figure.path: _svg(figure, drawn) for figure in figures}}
 
 
 def write(out: Path) -> None:
-    """Write the page and the figures of `out/records`, and remove figures it no longer shows."""
-    content = render(out / RECORDS)
+    """Write the pages and figures of `out/records`, and remove what they no longer show."""
+    content = render(out / RECORDS, out)
     for name, data in content.items():
         _update(out / name, data)
-    for name in _figure_files(out) - content.keys():
+    for name in _written(out) - content.keys():
         (out / name).unlink()
 
 
@@ -64,23 +67,48 @@ def stale(out: Path) -> list[str]:
 
     Fonts differ between machines, so a figure is judged by the hash of its data, which it carries.
     """
-    readme, figures = _plan(out / RECORDS)
-    found = [] if _read(out / README) == readme else [f"{README} differs from its records"]
+    pages, figures = _plan(out / RECORDS)
+    found = [
+        f"{name} differs from its records"
+        for name, text in pages.items()
+        if _read(out / name) != text
+    ]
     for figure in figures:
         drawn = _read(out / figure.path)
         if drawn is None:
             found.append(f"{figure.path} is missing")
         elif not figure.matches(drawn):
             found.append(f"{figure.path} was drawn from other records")
-    extra = _figure_files(out) - {figure.path for figure in figures}
+    extra = _written(out) - pages.keys() - {figure.path for figure in figures}
     return found + [f"{name} belongs to no record" for name in sorted(extra)]
 
 
-def _plan(records: Path) -> tuple[bytes, list[Figure]]:
-    found = archive.read(records)
+def page_of(made: Reproduction) -> str:
+    """Return where a reproduction's page lies in the leaderboard folder."""
+    return reproduced.path(made)
+
+
+def _plan(records: Path) -> tuple[dict[str, bytes], list[Figure]]:
+    """Return every page by its path, and all figures that they show."""
+    found, made = archive.read(records), reproductions.read_all(records)
     notes = _read(records / NOTES) or b""
-    readme, figures = page(found, sections(found), notes.decode())
-    return readme.encode(), figures
+    listed = [(one.title, reproduced.path(one)) for one in made]
+    text, figures = page(found, sections(found), notes.decode(), listed)
+    pages = {README: text.encode()}
+    for one in made:
+        text, own = reproduced.page(one, found)
+        pages[reproduced.path(one)] = text.encode()
+        figures += own
+    return pages, figures
+
+
+def _svg(figure: Figure, drawn: Path | None) -> bytes:
+    there = _read(drawn / figure.path) if drawn else None
+    if there is not None and figure.matches(there):
+        return there
+    from robench import drawing  # seaborn takes a second to import
+
+    return drawing.render(figure.content, figure.stamp, "svg")
 
 
 def _copies(found: Archive, records: Path) -> Iterator[tuple[Path, bytes]]:
@@ -97,9 +125,20 @@ def _copies(found: Archive, records: Path) -> Iterator[tuple[Path, bytes]]:
         for name in RUN_FILES:
             yield records / folder / name, (found.root / folder / name).read_bytes()
     for one in wanted:
-        for suffix in (".npz", ".json"):
+        for suffix in (".npz", ".samples.npz", ".json"):
             file = Path(EVALUATIONS, one.evaluation.key + suffix)
-            yield records / file, (found.root / file).read_bytes()
+            if (content := _read(found.root / file)) is not None:
+                yield records / file, content
+    yield from _others(found.root, records)
+
+
+def _others(root: Path, records: Path) -> Iterator[tuple[Path, bytes]]:
+    """Yield the records of what attacks trained first, and of reproductions."""
+    for done in sorted((root / GENERATORS).glob("*/DONE")):
+        for name in RUN_FILES:
+            yield records / GENERATORS / done.parent.name / name, (done.parent / name).read_bytes()
+    for path in sorted((root / reproductions.REPRODUCTIONS).glob("*.json")):
+        yield records / reproductions.REPRODUCTIONS / path.name, path.read_bytes()
 
 
 def _merged_matches(found: Archive, records: Path) -> Iterator[tuple[Path, bytes]]:
@@ -127,5 +166,7 @@ def _read(path: Path) -> bytes | None:
     return path.read_bytes() if path.is_file() else None
 
 
-def _figure_files(out: Path) -> set[str]:
-    return {f"{FIGURES}/{path.name}" for path in (out / FIGURES).glob("*.svg")}
+def _written(out: Path) -> set[str]:
+    """Return the figures and pages, the README aside, that lie in the leaderboard folder."""
+    kinds = ((FIGURES, "*.svg"), (reproduced.FOLDER, "*.md"))
+    return {f"{name}/{path.name}" for name, form in kinds for path in (out / name).glob(form)}

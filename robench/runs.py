@@ -7,7 +7,8 @@ RUNS/<key>/manifest.json        spec, versions, device; written first
            state.safetensors    to resume from; the one file that decides how far a run is
            DONE                 written last
 RUNS/sources/<key>/             networks that black-box attacks are made on
-RUNS/evaluations/, RUNS/matches/
+RUNS/generators/<key>/          networks that attacks train first
+RUNS/evaluations/, RUNS/matches/, RUNS/reproductions/
 """
 
 import csv

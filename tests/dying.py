@@ -28,3 +28,9 @@ def train(write: int, defense: str, data: Path, runs: Path, request: dict[str, A
     planned = tiny.planned(defense, data, runs, **request)
     die_at(write)
     tiny.epochs(planned)
+
+
+def robench(write: int, words: list[object]) -> None:
+    """Run a command until the `write`-th file would be put in place."""
+    die_at(write)
+    tiny.robench(*words)

@@ -1,0 +1,251 @@
+"""From a reproduction's records to what its figures show."""
+
+import base64
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robench import metrics
+from robench.archive import Archive, Result
+from robench.contents import (
+    AccuracyNorm,
+    AlongTraining,
+    Content,
+    Curve,
+    Gallery,
+    History,
+    Line,
+    Mark,
+    Moment,
+    Panel,
+    Picture,
+    PictureRow,
+    Point,
+    RobustnessCurve,
+    Step,
+    Track,
+)
+from robench.figures import line_of, mean_line, norm_axis, rounded, rounded_interval
+from robench.metrics import Interval
+from robench.records import Run
+from robench.reproduction.published import curve
+from robench.reproduction.record import Cell, Reproduction, Shown
+from robench.samples import Samples
+from robench.tables import strength, target
+
+
+@dataclass(frozen=True, eq=False)
+class Served:
+    """A cell with its records."""
+
+    cell: Cell
+    run: Run
+    result: Result
+    black: Result | None
+
+
+def serve(shown: Shown, archive: Archive) -> list[Served]:
+    """Return the cells whose records are in the archive, in order."""
+    results = {one.evaluation.key: one for one in archive.results}
+    return [
+        Served(cell, archive.runs[cell.run], results[cell.evaluation], _black(cell, results))
+        for cell in shown.cells
+        if cell.evaluation in results and cell.run in archive.runs
+    ]
+
+
+def content(made: Reproduction, shown: Shown, archive: Archive, title: str) -> Content | None:
+    """Return what the drawing of `shown` shows; None for a table, or where records are missing."""
+    served = serve(shown, archive)
+    if not served:
+        return None
+    names = colours(made, archive)
+    if shown.show == "accuracy-norm":
+        return _accuracy_norm(served, names, title)
+    if shown.show == "robustness":
+        return _robustness(made, shown, served, names, title)
+    if shown.show == "along-training":
+        return _along(served, names, title)
+    if shown.show == "attack-power":
+        return _attack_power(served, title)
+    if shown.show == "gallery":
+        return _gallery(made, served, archive, title)
+    return None
+
+
+def colours(made: Reproduction, archive: Archive) -> list[str]:
+    """Return the labels of a reproduction in its order; their places give their colours."""
+    return list(dict.fromkeys(cell.label for shown in made.shown for cell in shown.cells))
+
+
+def by_label(served: Iterable[Served]) -> dict[str, list[Served]]:
+    """Group cells by what they are called."""
+    groups: dict[str, list[Served]] = {}
+    for one in served:
+        groups.setdefault(one.cell.label, []).append(one)
+    return groups
+
+
+def by_strength(served: Iterable[Served]) -> dict[str, list[Served]]:
+    """Group the cells of one label by strength, in its order; a group's cells are seeds."""
+
+    def key(one: Served) -> tuple[float, int]:
+        kind = one.run.strength
+        value = float(one.run.spec.settings[kind.setting]) if kind else 0.0
+        return (-value if kind and kind.stronger == "down" else value, one.run.spec.seed)
+
+    groups: dict[str, list[Served]] = {}
+    for one in sorted(served, key=key):
+        groups.setdefault(strength(one.run), []).append(one)
+    return groups
+
+
+def _accuracy_norm(served: list[Served], names: Sequence[str], title: str) -> AccuracyNorm:
+    targets = sorted({one.cell.target for one in served if one.cell.target is not None})
+    groups: list[tuple[str, list[Served]]] = [
+        (f"benign accuracy {target(value)}", [s for s in served if s.cell.target == value])
+        for value in reversed(targets)
+    ]
+    panels = []
+    for name, own in groups or [(served[0].cell.track, served)]:
+        norms = norm_axis([one.result for one in own])
+        lines = [
+            mean_line(label, names.index(label), [one.result for one in seeds], norms)
+            for label, seeds in by_label(own).items()
+        ]
+        panels.append(Panel(name, rounded(norms), tuple(lines)))
+    return AccuracyNorm(title, tuple(panels))
+
+
+def _robustness(
+    made: Reproduction, shown: Shown, served: list[Served], names: Sequence[str], title: str
+) -> RobustnessCurve:
+    points, marks = [], []
+    seen: set[str] = set()
+    for label, own in by_label(served).items():
+        place, defense = names.index(label), own[0].run.spec.defense
+        points += [_point(place, s, seeds) for s, seeds in by_strength(own).items()]
+        if shown.published and defense not in seen:
+            marks += [Mark(place, *point) for point in curve(made.published, defense)]
+        seen.add(defense)
+    panel = Curve(served[0].cell.track, tuple(points), tuple(marks))
+    return RobustnessCurve(title, tuple(names), (panel,))
+
+
+def _point(variant: int, setting: str, seeds: Sequence[Served]) -> Point:
+    rho = _over_seeds([one.result.distances.rho for one in seeds])
+    benign = _over_seeds([one.result.benign for one in seeds])
+    each = [(one.result.distances.rho.value, one.result.benign.value) for one in seeds]
+    several = tuple(rounded(pair) for pair in each) if len(each) > 1 else ()
+    return Point(variant, rho, benign, setting, several)  # type: ignore[arg-type]
+
+
+def _over_seeds(measured: Sequence[Interval]) -> Interval:
+    """Return one seed's interval over images; of several, their mean and extremes."""
+    if len(measured) == 1:
+        return rounded_interval(measured[0])
+    values = [one.value for one in measured]
+    return rounded_interval(Interval(sum(values) / len(values), min(values), max(values)))
+
+
+def _along(served: list[Served], names: Sequence[str], title: str) -> AlongTraining:
+    histories = []
+    for label, own in by_label(served).items():
+        moments = [_moment(one) for one in sorted(own, key=lambda one: one.cell.step)]
+        histories.append(History(label, names.index(label), tuple(moments)))
+    return AlongTraining(title, served[0].cell.track, tuple(histories))
+
+
+def _moment(one: Served) -> Moment:
+    kept = next(kept for kept in one.run.checkpoints if kept.step == one.cell.step)
+    benign, rho = one.result.benign, one.result.distances.rho
+    return Moment(kept.epoch, rounded_interval(benign), rounded_interval(rho))
+
+
+def _attack_power(served: list[Served], title: str) -> AccuracyNorm:
+    tracks = list(dict.fromkeys(one.cell.track for one in served))
+    panels = []
+    for key in dict.fromkeys(one.cell.run for one in served):
+        own = [one for one in served if one.cell.run == key]
+        minimal = [one for one in own if one.result.evaluation.minimal]
+        fixed = [one for one in own if not one.result.evaluation.minimal]
+        steps = {
+            name: sorted(
+                (_step(one) for one in fixed if one.cell.track == name), key=lambda s: s.norm
+            )
+            for name in tracks
+        }
+        furthest = max((step.norm for row in steps.values() for step in row), default=0.0)
+        norms = norm_axis([one.result for one in minimal], at_least=furthest)
+        panels.append(
+            Panel(
+                title=f"{own[0].run.variant}, {strength(own[0].run)}",
+                norms=rounded(norms),
+                lines=tuple(_minimal(one, tracks, norms) for one in minimal),
+                tracks=tuple(
+                    Track(name, tracks.index(name), tuple(row))
+                    for name, row in steps.items()
+                    if row
+                ),
+            )
+        )
+    return AccuracyNorm(title, tuple(panels))
+
+
+def _minimal(one: Served, tracks: Sequence[str], norms: NDArray[np.float64]) -> Line:
+    return line_of(one.cell.track, tracks.index(one.cell.track), one.result, norms)
+
+
+def _step(one: Served) -> Step:
+    norm = rounded([metrics.mean_norm(one.result.outcomes)])[0]
+    return Step(norm, rounded_interval(one.result.accuracy), one.cell.setting)
+
+
+def _gallery(
+    made: Reproduction, served: list[Served], archive: Archive, title: str
+) -> Gallery | None:
+    found = [(one, archive.samples(one.cell.evaluation)) for one in served]
+    rows: list[PictureRow] = []
+    shape = (0, 0, 0)
+    for one, samples in found:
+        if not rows:
+            rows.append(_pictures("clean", samples.image, samples.clean, samples, made))
+            shape = samples.image.transpose(0, 2, 3, 1).shape[1:]
+        moved = samples.adversarial - samples.image
+        scale = 0.5 / max(float(np.abs(moved).max()), 1e-9)
+        norm = np.sqrt(np.square(moved.reshape(len(moved), -1)).sum(axis=1)).mean()
+        label = f"{one.cell.setting}, mean L2 {norm:.2f}"
+        shown = 0.5 + scale * moved
+        rows.append(_pictures(f"{label}: perturbation x {scale:.1f}", shown, None, samples, made))
+        rows.append(
+            _pictures(
+                f"{label}: adversarial", samples.adversarial, samples.predicted, samples, made
+            )
+        )
+    return Gallery(title, shape, tuple(rows))
+
+
+def _pictures(
+    label: str,
+    images: NDArray[np.float32],
+    predicted: NDArray[np.int16] | None,
+    samples: Samples,
+    made: Reproduction,
+) -> PictureRow:
+    """Return a row of pictures, each named by the class it is predicted as."""
+    bytes_ = np.round(np.clip(images, 0, 1) * 255).astype(np.uint8).transpose(0, 2, 3, 1)
+    pictures = [
+        Picture(
+            pixels=base64.b64encode(np.ascontiguousarray(image).tobytes()).decode(),
+            caption="" if predicted is None else made.classes[predicted[place]],
+            wrong=predicted is not None and bool(predicted[place] != samples.label[place]),
+        )
+        for place, image in enumerate(bytes_)
+    ]
+    return PictureRow(label, tuple(pictures))
+
+
+def _black(cell: Cell, results: Mapping[str, Result]) -> Result | None:
+    return results.get(cell.black_box) if cell.black_box else None
