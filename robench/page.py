@@ -79,8 +79,9 @@ def _section(section: Section, figures: list[Figure]) -> list[str]:
     if curve is not None:
         parts += ["### Robustness curve", _embed(curve, figures)]
         parts.append(
-            "Every final or matched checkpoint that was evaluated; bars are 95 % intervals. The outer curve "
-            "is the better defense: more robust at the same benign accuracy (paper, Fig. 5)."
+            "Every final or matched checkpoint that was evaluated; bars are 95 % intervals. The "
+            "outer curve is the better defense: more robust at the same benign accuracy (paper, "
+            "Fig. 5)."
         )
     parts += ["### Commands", block(_commands(section))]
     return parts
