@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from robench.api import checkpoints, evaluate, evaluations, report, train
+    from robench.api import checkpoints, evaluate, evaluations, report, reproduce, train
     from robench.errors import RunFailed, UserError
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "evaluate",
     "evaluations",
     "report",
+    "reproduce",
     "train",
 ]
 

@@ -70,6 +70,28 @@ def report(runs: Path | str = "runs", out: Path | str = "leaderboard") -> Path:
     return Path(out) / leaderboard.README
 
 
+def reproduce(
+    *recipes: str, out: Path | str = "reproduction", progress: bool = False, **asked: Any
+) -> list[Path]:
+    """Carry out recipes, write their pages into the folder `out` and return the pages.
+
+    `recipes`: `figure5`, `table3` and so on, or a `FILE.yaml`. `asked`: the other fields of
+    `robench.reproduction.conducting.Asked`: `scale`, `changes` (`{"epochs": ["8"]}`), `dataset`,
+    `runs` and so on. Raises `robench.UserError` for what cannot be had; a run that fails is told
+    of on the page.
+    """
+    from robench.reproduction.conducting import Asked
+    from robench.reproduction.conducting import reproduce as conducted
+    from robench.reproduction.record import Reproduction
+
+    wanted = Asked(recipes=recipes, **_with_paths(asked))
+    events = [event for event, _ in conducted(wanted, bar=progress)]
+    leaderboard.publish(wanted.runs, Path(out))
+    leaderboard.write(Path(out))
+    made = [event for event in events if isinstance(event, Reproduction)]
+    return [Path(out) / leaderboard.page_of(one) for one in made]
+
+
 def checkpoints(runs: Path | str = "runs") -> "pd.DataFrame":
     """Return one row a kept checkpoint of every finished run under `runs`.
 

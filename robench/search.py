@@ -13,7 +13,7 @@ from robench.planning import Plan, Request, plan
 from robench.plugins import DEFENSES
 from robench.records import Epoch, Setting
 from robench.runs import RunFolder, read_run, read_runs
-from robench.settings import declared
+from robench.settings import declared, text
 from robench.training import described
 
 CAP = 8
@@ -114,7 +114,7 @@ def known(first: Plan, setting: str) -> list[Trial]:
     found = [
         Trial(
             Point(float(run.spec.settings[setting]), run.final.accuracy),
-            _text(setting, run.spec.settings[setting]),
+            f"{setting}={text(run.spec.settings[setting])}",
             "known",
             run.key,
         )
@@ -136,29 +136,25 @@ def _tried(
     bar: bool,
 ) -> Generator[Event, None, Trial]:
     """Train at one strength and return how it went."""
-    text = _text(setting, strength)
+    given = f"{setting}={text(strength)}"
     try:
         wanted = plan(_at(request, setting, strength), data)
     except UserError as error:  # the rest of the request was planned before
         weakest = all(dial.place(strength) < dial.place(one.point.strength) for one in trials)
         point = Point(strength, math.inf if weakest else -math.inf)
-        return Trial(point, text, "refused", "", str(error))
-    yield Begun(text, wanted.spec.key, wanted.spec.epochs)
+        return Trial(point, given, "refused", "", str(error))
+    yield Begun(given, wanted.spec.key, wanted.spec.epochs)
     try:
         yield from wanted.train(bar=bar)
     except RunFailed as error:
         point = Point(strength, -math.inf)
-        return Trial(point, text, "diverged", wanted.spec.key, str(error))
+        return Trial(point, given, "diverged", wanted.spec.key, str(error))
     run = read_run(RunFolder(wanted.root / wanted.spec.key).path)
-    return Trial(Point(strength, run.final.accuracy), text, "trained", run.key)
+    return Trial(Point(strength, run.final.accuracy), given, "trained", run.key)
 
 
 def _at(request: Request, setting: str, strength: Setting) -> Request:
     return replace(request, settings={**request.settings, setting: strength})
-
-
-def _text(setting: str, strength: Setting) -> str:
-    return f"{setting}={strength:.10g}" if isinstance(strength, float) else f"{setting}={strength}"
 
 
 def _check(target: float, tolerance: float, cap: int, images: int) -> None:

@@ -76,7 +76,7 @@ def configure(plugin: type[T], given: Mapping[str, Setting], name: str) -> T:
         except (TypeError, ValueError, OverflowError):
             raise UserError(
                 f"{name}: {key}={value} is not {known[key].accepts} "
-                f"(default {_text(known[key].default)})"
+                f"(default {text(known[key].default)})"
             ) from None
     try:
         return plugin(**values)
@@ -93,10 +93,17 @@ def differing(plugin: Any, but: str | None = None) -> str:
     """List the settings that differ from their defaults, leaving out `but`."""
     values = values_of(plugin)
     return ", ".join(
-        f"{field.name}={_text(values[field.name])}"
+        f"{field.name}={text(values[field.name])}"
         for field in declared(type(plugin))
         if field.name != but and values[field.name] != field.default
     )
+
+
+def text(value: Setting) -> str:
+    """Return a value as it is typed after `--set KEY=`."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:.10g}" if isinstance(value, float) else str(value)
 
 
 def _field(plugin: type, name: str, hint: Any, default: Any) -> Field:
@@ -116,7 +123,3 @@ def _truth(value: Setting) -> bool:
     if str(value).lower() not in words:
         raise ValueError
     return words[str(value).lower()]
-
-
-def _text(value: Setting) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)

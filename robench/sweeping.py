@@ -10,6 +10,7 @@ from robench.errors import UserError
 from robench.planning import Plan, Request, plan
 from robench.records import Epoch, Run, RunSpec, Setting
 from robench.runs import RunFolder, read_run
+from robench.settings import text
 
 
 @dataclass(frozen=True)
@@ -90,8 +91,8 @@ def labels(specs: Sequence[RunSpec]) -> list[str]:
         " ".join(
             [
                 spec.defense.partition("@")[0],
-                *(f"{k}={_text(v)}" for k, v in spec.settings.items() if k in own[spec.defense]),
-                *(f"{k}={_text(v)}" for k, v in values.items() if k in differing),
+                *(f"{k}={text(v)}" for k, v in spec.settings.items() if k in own[spec.defense]),
+                *(f"{k}={text(v)}" for k, v in values.items() if k in differing),
             ]
         )
         for spec, values in zip(specs, flat, strict=True)
@@ -138,9 +139,3 @@ def _differing(rows: Sequence[dict[str, Setting]]) -> set[str]:
     """Return the keys that not all rows have alike."""
     keys = {key for row in rows for key in row}
     return {key for key in keys if len({row.get(key) for row in rows}) > 1}
-
-
-def _text(value: Setting) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f"{value:.10g}" if isinstance(value, float) else str(value)

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from robench.archive import Result
 from robench.markdown import escape, table
 from robench.metrics import SUFFICIENT, Interval
-from robench.records import Run, Setting, Settings
+from robench.records import Run, Settings
+from robench.settings import text
 from robench.standings import Condition, Row, Standing, labels
 
 EMPTY = "-"
@@ -173,7 +174,7 @@ def strength(run: Run) -> str:
 
 def settings(values: Settings) -> str:
     """Return settings as they are typed after `--set`."""
-    return ", ".join(f"{name}={_setting(value)}" for name, value in values.items())
+    return ", ".join(f"{name}={text(value)}" for name, value in values.items())
 
 
 def target(value: float) -> str:
@@ -197,9 +198,3 @@ def _radius(one: Condition) -> str:
 
 def _mark(result: Result) -> str:
     return f" {MARK}" if result.success.value < SUFFICIENT else ""
-
-
-def _setting(value: Setting) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f"{value:.10g}" if isinstance(value, float) else str(value)

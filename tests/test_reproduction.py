@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import dying
+import robench
 import tiny
 from robench import archive, leaderboard
 from robench.contents import RobustnessCurve
@@ -268,3 +269,19 @@ def facts(runs: Path) -> dict[str, object]:
         if not {".cache", "adversarials"} & set(path.parts):  # the latter hold seconds
             found[str(path.relative_to(runs))] = path.read_bytes()
     return found
+
+
+def test_from_python(stock: Path, recipe: Path, tints: Path, tmp_path: Path) -> None:
+    changes = {key: str(value).split(",") for key, value in CHANGES.items()}
+    (page,) = robench.reproduce(
+        str(recipe),
+        scale="smoke",
+        changes=changes,
+        data_dir=str(tints),
+        device="cpu",
+        published="cifar10",
+        runs=stock / "runs",
+        out=tmp_path,
+    )
+    assert page == tmp_path / "paper" / "mine-folder-smoke.md"
+    assert page.read_text().startswith("# Everything that can be shown\n")

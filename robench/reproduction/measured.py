@@ -7,26 +7,14 @@ from robench import comparison, dominance
 from robench.comparison import Difference, Images
 from robench.comparison_tables import differences_table, dominance_table
 from robench.markdown import escape, table
+from robench.metrics import mean_norm
 from robench.outcomes import Outcomes
 from robench.reproduction.drawn import Served, by_label, by_strength
 from robench.reproduction.published import PublishedRow, row
 from robench.reproduction.record import Reproduction, Shown
-from robench.tables import interval, number, strength, target
+from robench.tables import EMPTY, PAPER_HEADER, interval, number, strength, target
 
-HEADER = (
-    "defense",
-    "attack",
-    "accuracy white-box",
-    "mean L2 (rho)",
-    "median L2",
-    "success rate",
-    "rho_correct",
-    "accuracy black-box",
-    "benign accuracy",
-    "s/epoch",
-    "checkpoint",
-)
-EMPTY = "-"
+HEADER = (*PAPER_HEADER[:-2], "checkpoint")
 
 
 def tables_of(made: Reproduction, shown: Shown, served: Sequence[Served]) -> list[str]:
@@ -125,8 +113,6 @@ def _points(served: Sequence[Served]) -> str:
 
 def _powers(served: Sequence[Served]) -> str:
     """Return one line for each attack at each budget."""
-    from robench.metrics import mean_norm
-
     header = ["classifier", "attack", "budget", "mean L2 of all perturbations", "accuracy"]
     rows = [
         [
