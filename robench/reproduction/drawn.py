@@ -216,14 +216,9 @@ def _gallery(
         moved = samples.adversarial - samples.image
         scale = 0.5 / max(float(np.abs(moved).max()), 1e-9)
         norm = np.sqrt(np.square(moved.reshape(len(moved), -1)).sum(axis=1)).mean()
-        label = f"{one.cell.setting}, mean L2 {norm:.2f}"
-        shown = 0.5 + scale * moved
-        rows.append(_pictures(f"{label}: perturbation x {scale:.1f}", shown, None, samples, made))
-        rows.append(
-            _pictures(
-                f"{label}: adversarial", samples.adversarial, samples.predicted, samples, made
-            )
-        )
+        change, label = f"change x {scale:.1f}", f"{one.cell.setting}, mean L2 {norm:.2f}"
+        rows.append(_pictures(change, 0.5 + scale * moved, None, samples, made))
+        rows.append(_pictures(label, samples.adversarial, samples.predicted, samples, made))
     return Gallery(title, shape, tuple(rows))
 
 
