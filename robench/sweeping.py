@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, Literal
+from typing import Literal
 
 from robench.data import Data
 from robench.errors import UserError
@@ -72,7 +72,7 @@ def planned(requests: Sequence[Request]) -> list[Plan]:
     loaded: dict[str, Data] = {}
     plans: dict[object, Plan] = {}
     for request in requests:
-        asked = repr(_data_asked_for(request))
+        asked = data_asked_for(request)
         wanted = plan(request, loaded.get(asked))
         loaded[asked] = wanted.data
         plans.setdefault((wanted.root, wanted.spec.key), wanted)
@@ -112,10 +112,11 @@ def _trained(wanted: Plan, cell: Cell, *, bar: bool) -> Iterator[Event]:
         yield Ended(cell, "failed", None, str(error))
 
 
-def _data_asked_for(request: Request) -> list[Any]:
+def data_asked_for(request: Request) -> str:
+    """Name the data of a request: requests of equal data may share it once it is loaded."""
     settings = {k: v for k, v in request.settings.items() if k.startswith("dataset.")}
     where = [request.data_dir, request.runs, request.device]
-    return [request.dataset, sorted(settings.items()), request.validation, *where]
+    return repr([request.dataset, sorted(settings.items()), request.validation, *where])
 
 
 def _flat(spec: RunSpec) -> dict[str, Setting]:

@@ -111,6 +111,7 @@ def test_an_unknown_scale_or_recipe_is_told_what_there_is() -> None:
         ("defense: fgm", "defence: fgm", "an entry names no defense"),
         ("train:", "train: [", "is not YAML"),
         ("  own: [{", "  own: 3 #[{", "wanted a list, found 3"),
+        ("  own: [{", "  own: [] #[{", "train: every group needs an entry"),
         ("attacks: [{attack: cw}]", "attacks: cw", "wanted a list, found 'cw'"),
         ("section: none", "section: none\nsection: again", "section stands twice in one mapping"),
     ],

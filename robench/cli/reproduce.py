@@ -9,7 +9,7 @@ import click
 from robench.cli.options import data_option, device_option, parse_lists, runs_option
 
 if TYPE_CHECKING:
-    from robench.reproduction.conducting import Event
+    from robench.reproduction.events import Event
 
 
 @click.command(name="reproduce")
@@ -48,7 +48,8 @@ def command(
     second call only draws. Without a NAME, the recipes are listed.
     """
     from robench import leaderboard
-    from robench.reproduction.conducting import Asked, Failed, reproduce
+    from robench.reproduction.conducting import Asked, reproduce
+    from robench.reproduction.events import Failed
     from robench.reproduction.record import Reproduction
 
     if not names:
@@ -89,7 +90,7 @@ def _list() -> None:
 def _line(event: "Event", new: bool) -> str:
     from robench.planning import Plan
     from robench.records import Epoch, Evaluation
-    from robench.reproduction.conducting import Failed
+    from robench.reproduction.events import Failed
     from robench.reproduction.recipe import Recipe
     from robench.tables import settings
 

@@ -5,25 +5,25 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from robench import campaign, panel
+from robench import panel
 from robench.archive import SOURCES
-from robench.campaign import opened, trained_source
+from robench.campaign import trained_source
 from robench.data import Data
 from robench.environment import choose_device, describe
 from robench.errors import RunFailed, UserError
-from robench.evaluation import NamedAttack, Subject, evaluate
+from robench.evaluation import Subject
 from robench.grid import expand
-from robench.panel import Panel
 from robench.planning import Plan, Request, like, plan
-from robench.plugins import ATTACKS
 from robench.records import Run
 from robench.reproduction import record
+from robench.reproduction.attacked import Setup, attacked_cells, attacks_of
+from robench.reproduction.events import Event, Failed
 from robench.reproduction.published import NONE, datasets
-from robench.reproduction.recipe import Entry, Item, Recipe, Values, product, read, scale
-from robench.reproduction.record import Cell, Reproduction, Shown
-from robench.reproduction.selection import Selected, select
+from robench.reproduction.recipe import Entry, Item, Recipe, Values, read, scale
+from robench.reproduction.record import Cell, Shown
+from robench.reproduction.selection import select
 from robench.runs import read_run
-from robench.settings import configure
+from robench.sweeping import data_asked_for
 from robench.tables import settings as typed
 
 
@@ -47,19 +47,8 @@ class Asked:
     device: str = "auto"
 
 
-@dataclass(frozen=True)
-class Failed:
-    """A run that could not be trained; the rest goes on without it."""
-
-    reason: str
-
-
-Event = Recipe | Plan | campaign.Event | Failed | Reproduction
-"""A recipe begins, a run begins, an epoch or an evaluation is done, a run failed, all is stored."""
-
-
 @dataclass(frozen=True, eq=False)
-class _Kitchen:
+class _Call:
     """What all recipes of one call share."""
 
     asked: Asked
@@ -82,21 +71,21 @@ def reproduce(asked: Asked, *, bar: bool = False) -> Iterator[tuple[Event, bool]
     for recipe in recipes:
         for item in recipe.show:
             for entry in item.attacks:
-                list(_attacks(entry))  # raises for a setting that the attack lacks
-    kitchen = _Kitchen(asked, values, bar)
-    menu = [(recipe, _planned(kitchen, recipe)) for recipe in recipes]
-    for recipe, plans in menu:
+                list(attacks_of(entry))  # raises for a setting that the attack lacks
+    call = _Call(asked, values, bar)
+    planned = [(recipe, _planned(call, recipe)) for recipe in recipes]
+    for recipe, plans in planned:
         yield recipe, True
-        yield from _carry_out(kitchen, recipe, plans)
+        yield from _carry_out(call, recipe, plans)
 
 
 def _on(recipe: Recipe, dataset: str | None) -> Recipe:
     return recipe if dataset is None else replace(recipe, dataset=dataset)
 
 
-def _planned(kitchen: _Kitchen, recipe: Recipe) -> dict[str, list[Plan]]:
+def _planned(call: _Call, recipe: Recipe) -> dict[str, list[Plan]]:
     """Plan every run of a recipe, by group; the data is loaded once."""
-    asked, values = kitchen.asked, kitchen.values
+    asked, values = call.asked, call.values
     own = {name: values[name] for name in _TRAINING if values.get(name) is not None}
     template = Request(
         defense="",
@@ -108,14 +97,15 @@ def _planned(kitchen: _Kitchen, recipe: Recipe) -> dict[str, list[Plan]]:
         **own,  # type: ignore[arg-type]
     )
     seeds = values["seeds"]
-    return {
-        group: [
-            _plan(kitchen, request)
+    planned: dict[str, list[Plan]] = {}
+    for group, entries in recipe.train.items():
+        plans = [
+            _plan(call, request)
             for entry in entries
             for request in _requests(template, {"seed": seeds, **entry})  # type: ignore[dict-item]
         ]
-        for group, entries in recipe.train.items()
-    }
+        planned[group] = list({one.spec.key: one for one in plans}.values())  # each run once
+    return planned
 
 
 _TRAINING = ("epochs", "batch_size", "learning_rate", "ema", "rung", "validation", "precision")
@@ -130,49 +120,51 @@ def _requests(template: Request, entry: Entry) -> list[Request]:
     return expand(replace(template, defense=str(entry["defense"][0])), rest)
 
 
-def _plan(kitchen: _Kitchen, request: Request) -> Plan:
-    made = plan(request, kitchen.loaded.get(request.dataset))
-    kitchen.loaded[request.dataset] = made.data
+def _plan(call: _Call, request: Request) -> Plan:
+    asked = data_asked_for(request)
+    made = plan(request, call.loaded.get(asked))
+    call.loaded[asked] = made.data
     return made
 
 
 def _carry_out(
-    kitchen: _Kitchen, recipe: Recipe, plans: Mapping[str, list[Plan]]
+    call: _Call, recipe: Recipe, plans: Mapping[str, list[Plan]]
 ) -> Iterator[tuple[Event, bool]]:
     runs: dict[str, list[Run]] = {}
     failures: list[str] = []
     for group, own in plans.items():
         runs[group] = []
         for planned in own:
-            run = yield from _trained(kitchen, planned, failures)
+            run = yield from _trained(call, planned, failures)
             runs[group] += [run] if run else []
+    data = {planned.spec.key: planned.data for own in plans.values() for planned in own}
     shown = []
     for item in recipe.show:
-        shown.append((yield from _shown(kitchen, recipe, item, runs[item.of])))
-    published = kitchen.asked.published
+        shown.append((yield from _shown(call, item, runs[item.of], data, failures)))
+    published = call.asked.published
     made = record.described(
         recipe,
-        kitchen.asked.scale,
-        kitchen.values,
+        call.asked.scale,
+        call.values,
         dataset=recipe.dataset,
-        classes=kitchen.loaded[recipe.dataset].classes,
+        classes=next(iter(data.values())).classes,
         published=published or (recipe.dataset if recipe.dataset in datasets() else NONE),
         shown=tuple(shown),
         failures=tuple(failures),
-        environment=describe(choose_device(kitchen.asked.device)),
+        environment=describe(choose_device(call.asked.device)),
     )
-    record.write(kitchen.asked.runs, made)
+    record.write(call.asked.runs, made)
     yield made, True
 
 
 def _trained(
-    kitchen: _Kitchen, planned: Plan, failures: list[str]
+    call: _Call, planned: Plan, failures: list[str]
 ) -> Generator[tuple[Event, bool], None, Run | None]:
     """Train one run unless it is there; None where it fails."""
     folder = planned.root / planned.spec.key
     yield planned, not (folder / "DONE").exists()
     try:
-        for row in planned.train(bar=kitchen.bar):
+        for row in planned.train(bar=call.bar):
             yield row, True
     except RunFailed as error:
         failures.append(f"{planned.spec.defense} ({typed(planned.spec.settings)}): {error}")
@@ -182,82 +174,32 @@ def _trained(
 
 
 def _shown(
-    kitchen: _Kitchen, recipe: Recipe, item: Item, runs: list[Run]
+    call: _Call,
+    item: Item,
+    runs: list[Run],
+    data: Mapping[str, Data],
+    failures: list[str],
 ) -> Generator[tuple[Event, bool], None, Shown]:
     """Select the checkpoints of one drawing and attack each of them."""
-    tolerance = float(_single(kitchen.values["tolerance"]))
+    tolerance = float(_single(call.values["tolerance"]))
     selected, unmatched = select(item, runs, tolerance)
     cells: list[Cell] = []
     if selected:
-        data = kitchen.loaded[recipe.dataset]
-        attacked = panel.choose(data, _single(kitchen.values["images"]), 0)
+        run = selected[0].run
+        attacked = panel.choose(data[run.key], _single(call.values["images"]), 0)
         source = None
         if item.black_box:
-            source = yield from _source(kitchen, selected[0].run, data)
+            source = yield from _source(call, run, data[run.key])
         for one in selected:
-            cells += yield from _attacked(kitchen, item, one, data, attacked, source)
+            setup = Setup(call.asked.runs, data[one.run.key], attacked, source, call.bar)
+            cells += yield from attacked_cells(setup, item, one, failures)
     return Shown(
         item.show, item.title, tuple(cells), tuple(unmatched), item.published, item.pictures
     )
 
 
-def _source(
-    kitchen: _Kitchen, run: Run, data: Data
-) -> Generator[tuple[Event, bool], None, Subject]:
-    asked = kitchen.asked
+def _source(call: _Call, run: Run, data: Data) -> Generator[tuple[Event, bool], None, Subject]:
+    asked = call.asked
     wanted, defense = like(run.spec, asked.source, asked.source_seed)
     root = asked.runs / SOURCES
-    return (yield from trained_source(root, wanted, defense, data, bar=kitchen.bar))
-
-
-def _attacked(
-    kitchen: _Kitchen,
-    item: Item,
-    chosen: Selected,
-    data: Data,
-    attacked: Panel,
-    source: Subject | None,
-) -> Generator[tuple[Event, bool], None, list[Cell]]:
-    """Attack one checkpoint in every way that the item names."""
-    runs, run = kitchen.asked.runs, chosen.run
-    subject = opened(runs / run.key, run, chosen.step, data)
-    cells = []
-    for entry in item.attacks:
-        for track, setting, named in _attacks(entry):
-            keys: list[str | None] = []
-            for made_on in (None, source) if source else (None,):
-                found, new = evaluate(
-                    runs,
-                    subject,
-                    named,
-                    attacked,
-                    made_on,
-                    data=data,
-                    keep=item.pictures,
-                    bar=kitchen.bar,
-                )
-                yield found, new
-                keys.append(found.key)
-            white, black = (*keys, None)[:2]
-            assert white is not None
-            cells.append(
-                Cell(
-                    run.key, chosen.step, chosen.label, chosen.target, track, setting, white, black
-                )
-            )
-    return cells
-
-
-def _attacks(entry: Entry) -> Iterator[tuple[str, str, NamedAttack]]:
-    """Yield the attacks of an entry with their track's name and their place along it.
-
-    The first setting that is varied runs along the track; each further one makes tracks.
-    """
-    plugin = ATTACKS.get(str(entry["attack"][0]))
-    varied = [key for key, values in entry.items() if len(values) > 1]
-    for row in product(entry):
-        own = {key: value for key, value in row.items() if key != "attack"}
-        apart = {key: own[key] for key in varied[1:]}
-        track = f"{plugin.name} ({typed(apart)})" if apart else plugin.name
-        setting = typed({key: own[key] for key in varied[:1]})
-        yield track, setting, NamedAttack(plugin.name, configure(plugin.cls, own, plugin.name))
+    return (yield from trained_source(root, wanted, defense, data, bar=call.bar))

@@ -136,6 +136,8 @@ def _recipe(name: str, content: dict[str, Any], values: Values, file: str) -> Re
         group: tuple(_entry(row, "defense", values, f"{file}: {group}") for row in rows)
         for group, rows in _lists(content["train"], f"{file}: train").items()
     }
+    if not groups or not all(groups.values()):
+        raise UserError(f"{file}: train: every group needs an entry, and there must be one group")
     where = f"{file}: show"
     rows = _expect(content["show"], list, where)
     items = tuple(_item(row, values, groups, where) for row in rows)
