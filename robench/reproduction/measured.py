@@ -73,13 +73,13 @@ def _line(label: str, one: Served, published: PublishedRow | None, *, first: boo
     return [
         *cells,
         _beside(interval(one.result.benign), published.benign if published else None),
-        _beside(seconds, published.seconds if published else None),
+        _beside(seconds, published.seconds if published else None, digits=2),
         escape(_checkpoint(one)),
     ]
 
 
-def _beside(ours: str, theirs: float | None) -> str:
-    return ours if theirs is None else f"{ours}<br>*paper {number(theirs, 4)}*"
+def _beside(ours: str, theirs: float | None, digits: int = 4) -> str:
+    return ours if theirs is None else f"{ours}<br>*paper {number(theirs, digits)}*"
 
 
 def _checkpoint(one: Served) -> str:
