@@ -11,7 +11,7 @@ from robench.metrics import Distances, Interval
 from robench.outcomes import Outcomes
 from robench.records import Evaluation, Match, Record, Run, from_json
 from robench.runs import read_json, read_runs
-from robench.samples import Samples
+from robench.samples import Samples, samples_path
 
 SOURCES = "sources"
 GENERATORS = "generators"
@@ -63,7 +63,7 @@ class Archive:
 
     def samples(self, evaluation: str) -> Samples:
         """Return the images kept of an evaluation; UserError where there are none."""
-        return Samples.load(self.root / EVALUATIONS / f"{evaluation}.samples.npz")
+        return Samples.load(samples_path(self.root / EVALUATIONS / f"{evaluation}.json"))
 
     def run(self, match: Match) -> Run:
         """Return the run a match names; UserError where it is gone or lacks the checkpoint."""

@@ -67,12 +67,15 @@ def sweep(requests: Sequence[Request], *, bar: bool = False) -> Iterator[Event]:
         yield from _trained(wanted, Cell(wanted.spec, label, number, len(plans)), bar=bar)
 
 
-def planned(requests: Sequence[Request]) -> list[Plan]:
-    """Plan the requests, loading equal data once; of requests for one run the first is kept."""
-    loaded: dict[str, Data] = {}
+def planned(requests: Sequence[Request], loaded: dict[str, Data] | None = None) -> list[Plan]:
+    """Plan the requests, loading equal data once; of requests for one run the first is kept.
+
+    `loaded`: data at hand from an earlier call; what this one loads is added.
+    """
+    loaded = {} if loaded is None else loaded
     plans: dict[object, Plan] = {}
     for request in requests:
-        asked = data_asked_for(request)
+        asked = _data_asked_for(request)
         wanted = plan(request, loaded.get(asked))
         loaded[asked] = wanted.data
         plans.setdefault((wanted.root, wanted.spec.key), wanted)
@@ -112,8 +115,7 @@ def _trained(wanted: Plan, cell: Cell, *, bar: bool) -> Iterator[Event]:
         yield Ended(cell, "failed", None, str(error))
 
 
-def data_asked_for(request: Request) -> str:
-    """Name the data of a request: requests of equal data may share it once it is loaded."""
+def _data_asked_for(request: Request) -> str:
     settings = {k: v for k, v in request.settings.items() if k.startswith("dataset.")}
     where = [request.data_dir, request.runs, request.device]
     return repr([request.dataset, sorted(settings.items()), request.validation, *where])

@@ -13,7 +13,7 @@ from robench.environment import choose_device, describe
 from robench.errors import RunFailed, UserError
 from robench.evaluation import Subject
 from robench.grid import expand
-from robench.planning import Plan, Request, like, plan
+from robench.planning import Plan, Request, like
 from robench.records import Run
 from robench.reproduction import record
 from robench.reproduction.attacked import Setup, attacked_cells, attacks_of
@@ -22,8 +22,8 @@ from robench.reproduction.published import NONE, datasets
 from robench.reproduction.recipe import Entry, Item, Recipe, Values, read, scale
 from robench.reproduction.record import Cell, Shown
 from robench.reproduction.selection import select
-from robench.runs import read_run
-from robench.sweeping import data_asked_for
+from robench.runs import RunFolder, read_run
+from robench.sweeping import planned
 from robench.tables import settings as typed
 
 
@@ -73,8 +73,7 @@ def reproduce(asked: Asked, *, bar: bool = False) -> Iterator[tuple[Event, bool]
             for entry in item.attacks:
                 list(attacks_of(entry))  # raises for a setting that the attack lacks
     call = _Call(asked, values, bar)
-    planned = [(recipe, _planned(call, recipe)) for recipe in recipes]
-    for recipe, plans in planned:
+    for recipe, plans in [(recipe, _planned(call, recipe)) for recipe in recipes]:
         yield recipe, True
         yield from _carry_out(call, recipe, plans)
 
@@ -97,15 +96,17 @@ def _planned(call: _Call, recipe: Recipe) -> dict[str, list[Plan]]:
         **own,  # type: ignore[arg-type]
     )
     seeds = values["seeds"]
-    planned: dict[str, list[Plan]] = {}
-    for group, entries in recipe.train.items():
-        plans = [
-            _plan(call, request)
-            for entry in entries
-            for request in _requests(template, {"seed": seeds, **entry})  # type: ignore[dict-item]
-        ]
-        planned[group] = list({one.spec.key: one for one in plans}.values())  # each run once
-    return planned
+    return {
+        group: planned(
+            [
+                request
+                for entry in entries
+                for request in _requests(template, {"seed": seeds, **entry})  # type: ignore[dict-item]
+            ],
+            call.loaded,
+        )
+        for group, entries in recipe.train.items()
+    }
 
 
 _TRAINING = ("epochs", "batch_size", "learning_rate", "ema", "rung", "validation", "precision")
@@ -120,13 +121,6 @@ def _requests(template: Request, entry: Entry) -> list[Request]:
     return expand(replace(template, defense=str(entry["defense"][0])), rest)
 
 
-def _plan(call: _Call, request: Request) -> Plan:
-    asked = data_asked_for(request)
-    made = plan(request, call.loaded.get(asked))
-    call.loaded[asked] = made.data
-    return made
-
-
 def _carry_out(
     call: _Call, recipe: Recipe, plans: Mapping[str, list[Plan]]
 ) -> Iterator[tuple[Event, bool]]:
@@ -134,10 +128,10 @@ def _carry_out(
     failures: list[str] = []
     for group, own in plans.items():
         runs[group] = []
-        for planned in own:
-            run = yield from _trained(call, planned, failures)
+        for wanted in own:
+            run = yield from _trained(call, wanted, failures)
             runs[group] += [run] if run else []
-    data = {planned.spec.key: planned.data for own in plans.values() for planned in own}
+    data = {wanted.spec.key: wanted.data for own in plans.values() for wanted in own}
     shown = []
     for item in recipe.show:
         shown.append((yield from _shown(call, item, runs[item.of], data, failures)))
@@ -158,19 +152,19 @@ def _carry_out(
 
 
 def _trained(
-    call: _Call, planned: Plan, failures: list[str]
+    call: _Call, wanted: Plan, failures: list[str]
 ) -> Generator[tuple[Event, bool], None, Run | None]:
     """Train one run unless it is there; None where it fails."""
-    folder = planned.root / planned.spec.key
-    yield planned, not (folder / "DONE").exists()
+    folder = RunFolder(wanted.root / wanted.spec.key)
+    yield wanted, not folder.done.exists()
     try:
-        for row in planned.train(bar=call.bar):
+        for row in wanted.train(bar=call.bar):
             yield row, True
     except RunFailed as error:
-        failures.append(f"{planned.spec.defense} ({typed(planned.spec.settings)}): {error}")
+        failures.append(f"{wanted.spec.defense} ({typed(wanted.spec.settings)}): {error}")
         yield Failed(failures[-1]), True
         return None
-    return read_run(folder)
+    return read_run(folder.path)
 
 
 def _shown(

@@ -61,7 +61,7 @@ def content(made: Reproduction, shown: Shown, archive: Archive, title: str) -> C
     served = serve(shown, archive)
     if not served:
         return None
-    names = colours(made, archive)
+    names = colours(made)
     if shown.show == "accuracy-norm":
         return _accuracy_norm(served, names, title)
     if shown.show == "robustness":
@@ -75,7 +75,7 @@ def content(made: Reproduction, shown: Shown, archive: Archive, title: str) -> C
     return None
 
 
-def colours(made: Reproduction, archive: Archive) -> list[str]:
+def colours(made: Reproduction) -> list[str]:
     """Return the labels of a reproduction in its order; their places give their colours."""
     return list(dict.fromkeys(cell.label for shown in made.shown for cell in shown.cells))
 
