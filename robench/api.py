@@ -19,7 +19,8 @@ _CHECKPOINT_COLUMNS = [
     "seconds_per_epoch",
 ]
 _EVALUATION_COLUMNS = [
-    *("key", "run", "defense", "variant", "seed", "step", "attack", "white_box", "images")
+    *("key", "run", "defense", "variant", "seed", "step", "attack", "engine", "precision"),
+    *("white_box", "images"),
 ]
 _DISTANCES = ("rho", "rho_correct", "median")
 _METRICS = ("benign", "accuracy", "success", *_DISTANCES)
@@ -48,9 +49,10 @@ def evaluate(
     """Match every trained defense at benign accuracies, attack the matches, return the results.
 
     `matched_accuracy`: fractions in (0, 1), of the validation images. `campaign`: the other fields
-    of `robench.campaign.Campaign`: `runs`, `attacks`, `settings` (`{"cw.steps": 50}`), `images`
-    and so on. Returns the frame of `evaluations`, restricted to the runs that matched. Raises
-    `robench.UserError` for what cannot be had and `robench.RunFailed` where nothing matches.
+    of `robench.campaign.Campaign`: `runs`, `attacks`, `settings` (`{"cw.steps": 50}`), `images`,
+    `engine` (`art`: ART's own attacks) and so on. Returns the frame of `evaluations`, restricted
+    to the runs that matched. Raises `robench.UserError` for what cannot be had and
+    `robench.RunFailed` where nothing matches.
     """
     single = isinstance(matched_accuracy, int | float)
     targets = (matched_accuracy,) if single else tuple(matched_accuracy)  # type: ignore[arg-type]
@@ -122,8 +124,9 @@ def checkpoints(runs: Path | str = "runs") -> "pd.DataFrame":
 def evaluations(runs: Path | str = "runs") -> "pd.DataFrame":
     """Return one row an evaluation under `runs` (or under a leaderboard's `records`).
 
-    Columns: key, run, defense, variant, seed, step, attack, white_box, images (their number), and
-    the metrics of docs/metrics.md, each with `_low` and `_high` for its 95 % interval: benign,
+    Columns: key, run, defense, variant, seed, step, attack, engine (robench, or art: ART's own
+    implementation), precision (what the attack searched in), white_box, images (their number),
+    and the metrics of docs/metrics.md, each with `_low` and `_high` for its 95 % interval: benign,
     accuracy, success (fractions), rho, rho_correct, median (L2 norms on [0, 1] images).
     """
     import pandas as pd
@@ -154,6 +157,8 @@ def _evaluation_rows(found: Archive) -> list[dict[str, Setting]]:
             "seed": run.spec.seed if run else -1,
             "step": record.step,
             "attack": record.attack,
+            "engine": record.engine,
+            "precision": record.precision,
             "white_box": record.white_box,
             "images": record.count,
         }

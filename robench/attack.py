@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from robench.defense import Defense
 
 Aim = Callable[["PyTorchClassifier"], "EvasionAttack"]
-"""Aims an attack at an estimator: `Attack.build`, or `TrainedAttack.aim` with what was trained."""
+"""Aims an attack at an estimator: `Attack.build`, `Attack.build_art`, or `TrainedAttack.aim` with
+what was trained."""
+
+ART_BATCH = 256
+"""Images that ART's own attacks are given at once; left to themselves, they take from 1 to 128."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,9 @@ class Attack(ABC):
     """True: searches the smallest perturbation that fools. False: spends a fixed budget."""
     presets: ClassVar[Mapping[str, Mapping[str, Setting]]] = {}
     """Named sets of settings; `robench eval --preset NAME` runs every attack that has NAME."""
+    reduced_precision: ClassVar[bool] = False
+    """True: searches in the `precision` of robench's estimator, where bf16 was asked for, and
+    verifies in float32. False: float32 throughout, whatever was asked for."""
 
     @property
     def radius(self) -> float | None:
@@ -40,6 +47,17 @@ class Attack(ABC):
         Its `generate(x, y)` gets float32 images (n, channels, height, width) in [0, 1] and true
         labels int64 (n,), and returns images of the same shape.
         """
+
+    def build_art(self, estimator: "PyTorchClassifier") -> "EvasionAttack":
+        """Return ART's own implementation under these settings, aimed at `estimator`.
+
+        Called for `--engine art`, first on a network made up for the purpose, so that what is
+        refused is refused before anything is attacked. Raises UserError where ART has no such
+        attack, or does not know a setting that is not at its default.
+        """
+        raise UserError(
+            f"ART has no counterpart of {type(self).__name__}; run it with --engine robench"
+        )
 
 
 class TrainedAttack(Attack):

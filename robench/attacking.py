@@ -11,14 +11,18 @@ from numpy.typing import NDArray
 from torch import nn
 from tqdm import tqdm
 
+from robench.allocator import keep_freed_memory
 from robench.attack import Aim, Attack
 from robench.errors import UserError
 from robench.estimator import wrap
 from robench.outcomes import Outcomes
 from robench.panel import Panel
+from robench.records import Precision
 
-CHUNK = 250
-"""Images given to an attack at once; the progress bar moves by as many."""
+CHUNK = 1000
+"""Images given to an attack at once; the progress bar moves by as many. It batches them itself."""
+BATCH = 250
+"""Images predicted at once."""
 BOX = 1e-6
 """How far a pixel may lie outside [0, 1]."""
 LONGER = 1e-4
@@ -41,20 +45,22 @@ def adversaries(
     title: str,
     *,
     aim: Aim | None = None,
+    precision: Precision = "float32",
     bar: bool,
 ) -> tuple[NDArray[np.float32], float]:
     """Return adversarial images (n, channels, height, width) and the seconds they took.
 
-    `aim`: what aims the attack at the wrapped `network`; None: its `build`. A minimal attack is
-    run on correctly classified images alone; the others are adversarial as they are, at
-    distance 0, whichever the attack.
+    `aim`: what aims the attack at the wrapped `network`; None: its `build`. `precision`: what the
+    attack may search in. A minimal attack is run on correctly classified images alone; the others
+    are adversarial as they are, at distance 0, whichever the attack.
     """
+    keep_freed_memory()
     shape = panel.x.shape[1:]
     result, clean = panel.x.copy(), predict(network, panel.x)
     todo = np.flatnonzero(clean == panel.y) if attack.minimal else np.arange(len(panel))
     started = time.perf_counter()
-    with _exact(), _reproducible():
-        estimator = wrap(network, (shape[0], shape[1], shape[2]), classes)
+    with exact(), reproducible():
+        estimator = wrap(network, (shape[0], shape[1], shape[2]), classes, precision)
         built = aim(estimator) if aim else attack.build(estimator)
         with tqdm(total=len(todo), desc=title, disable=not bar, unit="image", leave=False) as shown:
             for part in np.array_split(todo, max(1, -(-len(todo) // CHUNK))):
@@ -104,16 +110,16 @@ def judge(
 def predict(network: nn.Module, x: NDArray[np.float32]) -> NDArray[np.int64]:
     """Return the class of each image, in float32."""
     device = next(network.parameters()).device
-    with _exact():
+    with exact():
         parts = [
-            network(torch.from_numpy(x[start : start + CHUNK]).to(device)).argmax(dim=1).cpu()
-            for start in range(0, len(x), CHUNK)
+            network(torch.from_numpy(x[start : start + BATCH]).to(device)).argmax(dim=1).cpu()
+            for start in range(0, len(x), BATCH)
         ]
     return torch.cat(parts).numpy()
 
 
 @contextmanager
-def _exact() -> Iterator[None]:
+def exact() -> Iterator[None]:
     """Compute in full float32: TF32 would move the boundary that attacks search for."""
     matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
     before = matmul.allow_tf32, cudnn.allow_tf32
@@ -125,7 +131,7 @@ def _exact() -> Iterator[None]:
 
 
 @contextmanager
-def _reproducible() -> Iterator[None]:
+def reproducible() -> Iterator[None]:
     """Seed the generators that attacks draw from, ART's numpy one too; restore them after."""
     state = np.random.get_state()  # ART draws from numpy's global generator
     devices = list(range(torch.cuda.device_count()))

@@ -8,10 +8,11 @@ from robench import archive, panel
 from robench.archive import SOURCES
 from robench.data import Data
 from robench.defense import Defense
+from robench.engine import engine_of, rehearse
 from robench.errors import RunFailed, UserError
 from robench.evaluation import NamedAttack, Subject, check_independent, evaluate, open_subject
 from robench.matching import TOLERANCE, match
-from robench.planning import classifier_of, data_of, like
+from robench.planning import PRECISIONS, classifier_of, data_of, like
 from robench.plugins import ATTACKS, DEFENSES
 from robench.records import Epoch, Evaluation, Match, Run, RunSpec, Setting
 from robench.runs import read_run, read_runs, write_json
@@ -42,6 +43,10 @@ class Campaign:
     data_dir: Path | None = None
     runs: Path = Path("runs")
     device: str = "auto"
+    engine: str = "robench"
+    """Whose implementation of the attacks: robench's, or ART's own (art)."""
+    precision: str = "auto"
+    """What attacks may search in: auto, bf16 or float32. All is verified in float32."""
 
 
 Event = Match | Epoch | Evaluation
@@ -73,7 +78,14 @@ def conduct(campaign: Campaign, *, bar: bool = False) -> Iterator[tuple[Event, b
 
 
 def chosen_attacks(campaign: Campaign) -> list[NamedAttack]:
-    """Return the attacks to run, configured; UserError for a setting of an attack that is not."""
+    """Return the attacks to run, configured.
+
+    Raises UserError for a setting of an attack that is not run, and where ART is to run what it
+    does not have.
+    """
+    engine = engine_of(campaign.engine)
+    if campaign.precision not in PRECISIONS:
+        raise UserError(f"--precision {campaign.precision} is not of {', '.join(PRECISIONS)}")
     named = [ATTACKS.get(name) for name in campaign.attacks]
     installed = ATTACKS.available()
     presets = {preset for plugin in (*named, *installed) for preset in plugin.cls.presets}
@@ -82,17 +94,14 @@ def chosen_attacks(campaign: Campaign) -> list[NamedAttack]:
         raise UserError(f"no installed attack has a preset {campaign.preset!r}; there is: {known}")
     plugins = named or [plugin for plugin in installed if campaign.preset in plugin.cls.presets]
     given = _by_attack(campaign.settings, [_typed(plugin.name) for plugin in plugins])
-    return [
-        NamedAttack(
-            plugin.name,
-            configure(
-                plugin.cls,
-                {**plugin.cls.presets.get(campaign.preset, {}), **given[_typed(plugin.name)]},
-                plugin.name,
-            ),
-        )
-        for plugin in plugins
-    ]
+    attacks = []
+    for plugin in plugins:
+        preset = plugin.cls.presets.get(campaign.preset, {})
+        attack = configure(plugin.cls, {**preset, **given[_typed(plugin.name)]}, plugin.name)
+        if engine == "art":
+            rehearse(plugin.name, attack)
+        attacks.append(NamedAttack(plugin.name, attack, engine))
+    return attacks
 
 
 def _by_attack(
@@ -155,7 +164,8 @@ def _attack_all(
         subject = opened(campaign.runs / key, by_key[key], step, data)
         for named in attacks:
             for made_on in (None, source):
-                yield evaluate(campaign.runs, subject, named, attacked, made_on, data=data, bar=bar)
+                given = (campaign.runs, subject, named, attacked, made_on)
+                yield evaluate(*given, data=data, precision=campaign.precision, bar=bar)
 
 
 def trained_source(

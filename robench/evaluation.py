@@ -14,18 +14,31 @@ from robench.archive import EVALUATIONS, read_evaluation
 from robench.attack import Attack
 from robench.attacking import Verdict, adversaries, judge
 from robench.data import Data
+from robench.engine import search_precision
 from robench.environment import describe
 from robench.errors import UserError
 from robench.fitting import aimed
 from robench.learner import CLASSIFIER
 from robench.panel import Panel
-from robench.records import Checkpoint, Evaluation, Run, RunSpec, Settings, evaluation_key
+from robench.records import (
+    Checkpoint,
+    Engine,
+    Evaluation,
+    Precision,
+    Run,
+    RunSpec,
+    Settings,
+    evaluation_key,
+    signed,
+)
 from robench.runs import write_json
 from robench.samples import Samples, first, samples_path
 from robench.settings import values_of
 
 ADVERSARIALS = "adversarials"
 """Folder of the images made on a source, which every row is then shown."""
+BF16 = "bf16"
+"""Stands among the tensors of such images that were searched in bf16."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,11 +56,34 @@ class NamedAttack:
 
     name: str
     attack: Attack
+    engine: Engine = "robench"
+
+    @property
+    def label(self) -> str:
+        """Return its name, and that it is ART's where it is."""
+        return signed(self.name, self.engine)
 
     @property
     def settings(self) -> Settings:
         """Return its settings, defaults included."""
         return values_of(self.attack)
+
+    def key(self, weights: str, source_weights: str | None, panel: Panel) -> str:
+        """Return the name of its evaluation on the network of `weights`."""
+        made_on = (self.settings, source_weights, panel.hash)
+        return evaluation_key(weights, self.name, *made_on, self.engine)
+
+
+@dataclass(frozen=True, eq=False)
+class _Made:
+    """What an attack returned."""
+
+    images: NDArray[np.float32]
+    """(n, channels, height, width)."""
+    seconds: float
+    """Without the training of its own networks."""
+    precision: Precision
+    """What it searched in."""
 
 
 def open_subject(
@@ -72,6 +108,7 @@ def evaluate(
     *,
     data: Data,
     keep: int = 0,
+    precision: str = "auto",
     bar: bool = False,
 ) -> tuple[Evaluation, bool]:
     """Return the record of `subject` under an attack, and whether it had to be made.
@@ -79,26 +116,26 @@ def evaluate(
     `source`: the checkpoint that the adversarial images are made on; None: `subject` itself, that
     is, white-box. `data`: that of the run, from which the panel was chosen and on which an attack
     with networks of its own is trained. `keep`: how many images, the panel's first, to store as
-    `KEY.samples.npz`; a record with fewer of them is made again. Raises UserError where the source
-    is the subject.
+    `KEY.samples.npz`; a record with fewer of them is made again. `precision`: auto, bf16 or
+    float32, which the attack may search in; one that was searched in bf16 is made again where
+    float32 is asked for. Raises UserError where the source is the subject.
     """
     made_on = source.checkpoint.sha256 if source else None
     if source:
         check_independent(source.run.spec, subject.run.spec)
-    key = evaluation_key(subject.checkpoint.sha256, named.name, named.settings, made_on, panel.hash)
-    path = root / EVALUATIONS / f"{key}.json"
+    path = root / EVALUATIONS / f"{named.key(subject.checkpoint.sha256, made_on, panel)}.json"
     if _stored(path, min(keep, len(panel))):
-        return read_evaluation(path), False
-    if source:
-        images, seconds = _transferred(root, source, named, panel, data, bar=bar)
-    else:
-        title = f"{subject.run.variant}: {named.name}"
-        images, seconds = _made(root, subject, named, panel, data, title, bar=bar)
-    verdict = judge(subject.network, images, panel, named.attack.radius)
-    record = _record(subject, named, panel, source, verdict, seconds)
+        record = read_evaluation(path)
+        if _answers(record.precision, precision):
+            return record, False
+        keep = max(keep, _kept(path))  # what was kept is of what is made again
+    asked = (root, source or subject, named, panel, data, precision)
+    made = _transferred(*asked, bar=bar) if source else _made(*asked, bar=bar)
+    verdict = judge(subject.network, made.images, panel, named.attack.radius)
+    record = _record(subject, named, panel, source, verdict, made)
     verdict.outcomes.save(path.with_suffix(".npz"))
     if keep:
-        first(keep, panel, images, verdict.outcomes).save(samples_path(path))
+        first(keep, panel, made.images, verdict.outcomes).save(samples_path(path))
     write_json(path, asdict(record))  # last: the record vouches for the arrays
     return record, True
 
@@ -109,7 +146,7 @@ def _record(
     panel: Panel,
     source: Subject | None,
     verdict: Verdict,
-    seconds: float,
+    made: _Made,
 ) -> Evaluation:
     return Evaluation(
         run=subject.run.key,
@@ -124,8 +161,10 @@ def _record(
         images=panel.hash,
         count=len(panel),
         violations=verdict.violations,
-        seconds=round(seconds, 3),
+        seconds=round(made.seconds, 3),
         environment=describe(next(subject.network.parameters()).device),
+        engine=named.engine,
+        precision=made.precision,
     )
 
 
@@ -140,10 +179,20 @@ def check_independent(source: RunSpec, subject: RunSpec) -> None:
 
 def _stored(path: Path, keep: int) -> bool:
     """Tell whether a record is there with its arrays and at least `keep` samples."""
-    samples = samples_path(path)
     if not (path.exists() and path.with_suffix(".npz").exists()):
         return False
-    return not keep or (samples.exists() and len(Samples.load(samples)) >= keep)
+    return not keep or _kept(path) >= keep
+
+
+def _kept(path: Path) -> int:
+    """Return how many samples lie beside a record."""
+    samples = samples_path(path)
+    return len(Samples.load(samples)) if samples.exists() else 0
+
+
+def _answers(there: Precision, asked: str) -> bool:
+    """Tell whether what was searched in one precision will do where another is asked for."""
+    return there == "float32" or asked != "float32"
 
 
 def _made(
@@ -152,27 +201,42 @@ def _made(
     named: NamedAttack,
     panel: Panel,
     data: Data,
-    title: str,
+    asked: str,
     *,
     bar: bool,
-) -> tuple[NDArray[np.float32], float]:
-    """Return the adversarial images of an attack on `victim`, and the seconds without training."""
-    aim = aimed(root, victim, named, data, bar=bar)
-    network, classes = victim.network, victim.run.classes
-    return adversaries(network, classes, named.attack, panel, title, aim=aim, bar=bar)
+    title: str = "",
+) -> _Made:
+    """Return the adversarial images of an attack on `victim`."""
+    network, classes, attack = victim.network, victim.run.classes, named.attack
+    aim = attack.build_art if named.engine == "art" else aimed(root, victim, named, data, bar=bar)
+    device = next(network.parameters()).device
+    precision = search_precision(asked, device, attack, named.engine)
+    title = title + f"{victim.run.variant}: {named.label}"
+    found = adversaries(
+        network, classes, attack, panel, title, aim=aim, precision=precision, bar=bar
+    )
+    return _Made(*found, precision)
 
 
 def _transferred(
-    root: Path, source: Subject, named: NamedAttack, panel: Panel, data: Data, *, bar: bool
-) -> tuple[NDArray[np.float32], float]:
+    root: Path,
+    source: Subject,
+    named: NamedAttack,
+    panel: Panel,
+    data: Data,
+    asked: str,
+    *,
+    bar: bool,
+) -> _Made:
     """Return the adversarial images of the source, made once and kept."""
-    key = evaluation_key(source.checkpoint.sha256, named.name, named.settings, None, panel.hash)
-    path = root / ADVERSARIALS / f"{key}.safetensors"
+    path = root / ADVERSARIALS / f"{named.key(source.checkpoint.sha256, None, panel)}.safetensors"
     if path.exists():
         kept = weights.load(path)
-        return kept["images"].numpy(), float(kept["seconds"])
-    title = f"source {source.run.variant}: {named.name}"
-    images, seconds = _made(root, source, named, panel, data, title, bar=bar)
-    stored = {"images": torch.from_numpy(images), "seconds": torch.tensor(seconds)}
-    weights.save(path, stored, {"source": source.run.key})
-    return images, seconds
+        precision: Precision = "bf16" if BF16 in kept else "float32"
+        if _answers(precision, asked):
+            return _Made(kept["images"].numpy(), float(kept["seconds"]), precision)
+    made = _made(root, source, named, panel, data, asked, bar=bar, title="source ")
+    stored = {"images": torch.from_numpy(made.images), "seconds": torch.tensor(made.seconds)}
+    mark = {BF16: torch.tensor(True)} if made.precision == "bf16" else {}
+    weights.save(path, {**stored, **mark}, {"source": source.run.key})
+    return made

@@ -7,7 +7,8 @@ from torch.nn import functional as F
 
 def norms(x: Tensor) -> Tensor:
     """Return the L2 norm of each image, shaped to multiply with `x`."""
-    return x.flatten(1).norm(dim=1).view(-1, *[1] * (x.dim() - 1))
+    # Not flattened, which would copy an image that is stored channels last.
+    return torch.linalg.vector_norm(x, dim=tuple(range(1, x.dim())), keepdim=True)
 
 
 def with_norm(x: Tensor, length: float) -> Tensor:

@@ -146,7 +146,7 @@ def _attacked(section: Section, standing: Standing) -> str:
 
 
 def _ranked_by(standing: Standing, best: Condition) -> str:
-    said = f"Ranked by rho of {escape(best.attack)}, the strongest minimal attack here"
+    said = f"Ranked by rho of {escape(best.name)}, the strongest minimal attack here"
     judged = [row.white[best] for row in standing.rows if best in row.white]
     share = f"{SUFFICIENT:.1%} of every row's correctly classified images"
     if any(result.success.value < SUFFICIENT for result in judged):

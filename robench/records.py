@@ -7,7 +7,7 @@ computed from these; they are stored as JSON, one file a record.
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from functools import cached_property
 from typing import Any, Literal, TypeVar
 
@@ -16,6 +16,9 @@ from robench.errors import UserError
 FORMAT = 1
 """Version of everything written; a reader refuses what is newer."""
 
+Engine = Literal["robench", "art"]
+"""Whose implementation of an attack ran."""
+Precision = Literal["bf16", "float32"]
 Setting = bool | int | float | str
 Settings = Mapping[str, Setting]
 Record = TypeVar("Record")
@@ -28,9 +31,17 @@ def digest(value: object, length: int = 10) -> str:
 
 
 def from_json(kind: type[Record], row: Mapping[str, Any]) -> Record:
-    """Rebuild a record from its JSON object; a missing or unknown field is the user's to know."""
-    names = {field.name for field in fields(kind)}  # type: ignore[arg-type]
-    if wrong := names ^ set(row):
+    """Rebuild a record from its JSON object; a missing or unknown field is the user's to know.
+
+    A field that has a default may be missing: older records lack what was added since.
+    """
+    declared = fields(kind)  # type: ignore[arg-type]
+    required = {
+        field.name
+        for field in declared
+        if field.default is MISSING and field.default_factory is MISSING
+    }
+    if wrong := (set(row) - {field.name for field in declared}) | (required - set(row)):
         raise UserError(f"not a {kind.__name__} record: {', '.join(sorted(wrong))}")
     return kind(**row)
 
@@ -55,7 +66,7 @@ class RunSpec:
     learning_rate: float
     ema: float
     """Decay of the moving average of the weights, per step."""
-    precision: Literal["bf16", "float32"]
+    precision: Precision
     rung: float
     """Accuracy between two checkpoints kept along training; 0 keeps the final one alone."""
 
@@ -183,13 +194,15 @@ class Evaluation:
     """Adversarial images outside the box or the radius; counted as failures of the attack."""
     seconds: float
     environment: Mapping[str, str]
+    engine: Engine = "robench"
+    precision: Precision = "float32"
+    """What the attack searched in; the outcomes are of float32 in any case."""
 
     @cached_property
     def key(self) -> str:
-        """Return the record's name: equal names mean equal results."""
-        return evaluation_key(
-            self.weights, self.attack, self.settings, self.source_weights, self.images
-        )
+        """Return the record's name: equal names mean equal results, up to `precision`."""
+        made_by = (self.attack, self.settings, self.source_weights)
+        return evaluation_key(self.weights, *made_by, self.images, self.engine)
 
     @property
     def white_box(self) -> bool:
@@ -198,12 +211,24 @@ class Evaluation:
 
 
 def evaluation_key(
-    weights: str, attack: str, settings: Settings, source_weights: str | None, images: str
+    weights: str,
+    attack: str,
+    settings: Settings,
+    source_weights: str | None,
+    images: str,
+    engine: Engine = "robench",
 ) -> str:
     """Name an evaluation by what decides its result."""
     side = "white" if source_weights is None else "black"
     parts = [weights, attack, dict(settings), source_weights, images]
-    return f"{_file_name(attack)}-{side}-{digest(parts, 12)}"
+    if engine == "robench":
+        return f"{_file_name(attack)}-{side}-{digest(parts, 12)}"
+    return f"{_file_name(attack)}-{engine}-{side}-{digest([*parts, engine], 12)}"
+
+
+def signed(attack: str, engine: Engine) -> str:
+    """Return an attack's name, and that it was ART's where it was: results are set apart."""
+    return attack if engine == "robench" else f"{attack} ({engine.upper()})"
 
 
 def _file_name(plugin: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from robench import metrics
 from robench.archive import Archive, Result
-from robench.records import Evaluation, Match, Run, RunSpec, Setting
+from robench.records import Engine, Evaluation, Match, Run, RunSpec, Setting, signed
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,12 @@ class Condition:
     settings: tuple[tuple[str, Setting], ...]
     minimal: bool
     radius: float | None
+    engine: Engine = "robench"
+
+    @property
+    def name(self) -> str:
+        """Return the attack's name, and that it is ART's where it is."""
+        return signed(self.attack, self.engine)
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +90,8 @@ def sections(archive: Archive) -> tuple[Section, ...]:
 def condition(evaluation: Evaluation) -> Condition:
     """Return what the attack was, without where it was aimed."""
     settings = tuple(sorted(evaluation.settings.items()))
-    return Condition(evaluation.attack, settings, evaluation.minimal, evaluation.radius)
+    kind = (evaluation.minimal, evaluation.radius)
+    return Condition(evaluation.attack, settings, *kind, evaluation.engine)
 
 
 def labels(conditions: Iterable[Condition]) -> dict[Condition, str]:
@@ -92,12 +99,12 @@ def labels(conditions: Iterable[Condition]) -> dict[Condition, str]:
     listed = list(conditions)
     names = {}
     for one in listed:
-        others = [other for other in listed if other.attack == one.attack]
+        others = [other for other in listed if other.name == one.name]
         shared = set(one.settings).intersection(*(other.settings for other in others))
         own = ", ".join(
             f"{name}={value}" for name, value in one.settings if (name, value) not in shared
         )
-        names[one] = f"{one.attack} ({own})" if own else one.attack
+        names[one] = f"{one.name} ({own})" if own else one.name
     return names
 
 
@@ -214,6 +221,6 @@ def _rank(row: Row, best: Condition | None) -> tuple[float, str]:
     return (math.inf if math.isnan(score) else -score), row.label
 
 
-def table_order(one: Condition) -> tuple[bool, str, str]:
-    """Order attacks as tables do: fixed budgets first, then minimal ones, each by name."""
-    return one.minimal, one.attack, repr(one.settings)
+def table_order(one: Condition) -> tuple[bool, str, bool, str]:
+    """Order attacks as tables do: fixed budgets first, then minimal, each by name, ART's last."""
+    return one.minimal, one.attack, one.engine != "robench", repr(one.settings)

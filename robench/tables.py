@@ -8,7 +8,7 @@ from robench.markdown import escape, table
 from robench.metrics import SUFFICIENT, Interval
 from robench.records import Run, Settings
 from robench.settings import text
-from robench.standings import Condition, Row, Standing, labels
+from robench.standings import Condition, Row, Standing, condition, labels
 
 EMPTY = "-"
 NOT_RUN = "not run"
@@ -126,10 +126,21 @@ def footnotes(standing: Standing) -> list[str]:
         for result in row.results:
             if count := result.evaluation.violations:
                 notes.append(
-                    f"{escape(result.evaluation.attack)} on {escape(row.label)}: {count} "
+                    f"{escape(condition(result.evaluation).name)} on {escape(row.label)}: {count} "
                     "adversarial images left the box or the radius and count as failures."
                 )
-    return notes
+    return [*notes, *_precision_note(standing)]
+
+
+def _precision_note(standing: Standing) -> list[str]:
+    """Name the columns that were searched in bf16, in all rows or in some."""
+    said = []
+    for one, name in labels(standing.conditions).items():
+        rows = [side for row in standing.rows for side in (row.white, row.black)]
+        searched = [side[one].evaluation.precision for side in rows if one in side]
+        if "bf16" in searched:
+            said.append(escape(name) + (" (in part)" if "float32" in searched else ""))
+    return [f"Searched in bf16, verified in float32: {', '.join(said)}."] if said else []
 
 
 def interval(measured: Interval) -> str:

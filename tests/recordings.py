@@ -12,9 +12,11 @@ from robench import files
 from robench.outcomes import Outcomes
 from robench.records import (
     Checkpoint,
+    Engine,
     Epoch,
     Evaluation,
     Match,
+    Precision,
     Run,
     RunSpec,
     Setting,
@@ -138,6 +140,8 @@ class Recorder:
         settings: Mapping[str, Setting] | None = None,
         images: str = "i" * 64,
         violations: int = 0,
+        engine: Engine = "robench",
+        precision: Precision = "float32",
     ) -> Evaluation:
         """Write one evaluation with its outcomes and return it."""
         kept = next(one for one in run.checkpoints if one.step == step)
@@ -159,6 +163,8 @@ class Recorder:
                 **self.environment,
                 "command": "robench eval --matched-accuracy 0.70",
             },
+            engine=engine,
+            precision=precision,
         )
         path = self.root / "evaluations" / f"{evaluation.key}.json"
         measured.save(path.with_suffix(".npz"))

@@ -90,7 +90,8 @@ def test_evaluate_returns_what_matched(frame: pd.DataFrame, runs: Path) -> None:
 
 
 def test_columns_of_evaluations(frame: pd.DataFrame) -> None:
-    own = ["key", "run", "defense", "variant", "seed", "step", "attack", "white_box", "images"]
+    own = ["key", "run", "defense", "variant", "seed", "step", "attack", "engine", "precision"]
+    own += ["white_box", "images"]
     measured = [name + end for name in INTERVALS for end in ("", "_low", "_high")]
     assert list(frame.columns) == own + measured
     documented = (api.evaluations.__doc__ or "") + (api.checkpoints.__doc__ or "")

@@ -13,18 +13,21 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch import Tensor
 
-from robench.attack import Attack
+from robench.attack import ART_BATCH, Attack
 from robench.gradient import norms
 from robench.records import Setting
-from robench_attacks.gradient import Logits, gradient, own_and_others
+from robench_attacks.gradient import broad, gradient, own_and_others
+from robench_attacks.lanes import Lanes, drive
 from robench_attacks.limits import at_least
+from robench_attacks.network import CLEAR, Network, lead, size
 
 if TYPE_CHECKING:
     from art.attacks import EvasionAttack
     from art.estimators.classification import PyTorchClassifier
 
 PAST_BOUNDARY = 1e-5
-"""Added to the logit gap to close, so that a step does not end on the boundary itself."""
+"""Added to the logit gap to close, so that a step does not end on the boundary itself; or more,
+where by that much rounding could undo the success."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,8 @@ class DeepFool(Attack):
     """The smallest L2 perturbation that repeated linearisation finds; labels are not used."""
 
     minimal: ClassVar[bool] = True
+    reduced_precision: ClassVar[bool] = True
+    streams: ClassVar[bool] = True
     presets: ClassVar[Mapping[str, Mapping[str, Setting]]] = {"paper": {}}
 
     steps: int = 100
@@ -50,48 +55,98 @@ class DeepFool(Attack):
 
         return DeviceAttack(estimator, self)
 
-    def perturb(self, logits: Logits, x: Tensor, y: Tensor) -> Tensor:
+    def build_art(self, estimator: "PyTorchClassifier") -> "EvasionAttack":
+        """Return ART's DeepFool; it applies the overshoot once, after the last step."""
+        from art.attacks.evasion import DeepFool as ArtDeepFool
+
+        return ArtDeepFool(
+            estimator,
+            max_iter=self.steps,
+            epsilon=self.overshoot,
+            nb_grads=self.candidates,
+            batch_size=ART_BATCH,
+            verbose=False,
+        )
+
+    def perturb(self, network: Network, x: Tensor, y: Tensor) -> Tensor:
         """Return the attacked images; see `deepfool`."""
         return deepfool(
-            logits, x, steps=self.steps, candidates=self.candidates, overshoot=self.overshoot
+            network, x, steps=self.steps, candidates=self.candidates, overshoot=self.overshoot
         )
 
 
-def deepfool(logits: Logits, x: Tensor, *, steps: int, candidates: int, overshoot: float) -> Tensor:
+def deepfool(
+    network: Network, x: Tensor, *, steps: int, candidates: int, overshoot: float
+) -> Tensor:
     """Return images that the network predicts otherwise than `x`, or the last point tried.
 
     `x`: (n, ...) in [0, 1], the result too. Images already fooled cost nothing more.
     """
     result = x.clone()
+
+    def start(rows: Tensor) -> _Ways:
+        scores = network(x[rows])
+        age = torch.zeros_like(rows)
+        return _Ways(rows, x[rows], scores.argmax(dim=1), x[rows], x[rows] * 0, scores, age)
+
+    def advance(ways: _Ways) -> Tensor:
+        step = _step(network, ways.point, ways.y, ways.scores, candidates)
+        ways.total = ways.total + step
+        ways.point = (ways.x + (1 + overshoot) * ways.total).clamp_(0, 1)
+        # Before the next step's forward pass: that one keeps what every gradient needs, and its
+        # gradients are worth computing for those alone that are not done.
+        ways.scores = network(ways.point)
+        ways.age = ways.age + 1
+        fooled = lead(ways.scores, ways.y) < -CLEAR * size(ways.scores)
+        return (fooled | (ways.age >= steps)).nonzero().squeeze(1)
+
+    def finish(ways: _Ways) -> None:
+        result[ways.row] = ways.point
+
     with torch.no_grad():
-        rows = torch.arange(len(x), device=x.device)
-        predicted, total = logits(x).argmax(dim=1), torch.zeros_like(x)
-        for _ in range(steps):
-            total = total + _step(logits, result[rows], predicted, candidates)
-            point = (x[rows] + (1 + overshoot) * total).clamp(0, 1)
-            result[rows] = point
-            standing = logits(point).argmax(dim=1) == predicted
-            rows, predicted, total = rows[standing], predicted[standing], total[standing]
-            if len(rows) == 0:
-                break
+        drive(torch.arange(len(x), device=x.device), network.lanes, start, advance, finish)
     return result
 
 
-def _step(logits: Logits, x: Tensor, predicted: Tensor, candidates: int) -> Tensor:
-    """Return the shortest way to a rival's boundary, the network taken as linear around `x`."""
+@dataclass
+class _Ways(Lanes):
+    """Images on their way to a boundary."""
+
+    x: Tensor
+    y: Tensor
+    """The class predicted."""
+    point: Tensor
+    total: Tensor
+    """The steps made, overshoot left out."""
+    scores: Tensor
+    """The logits at the point, exact: a step's length hangs on small differences of them."""
+    age: Tensor
+
+
+def _step(
+    network: Network, point: Tensor, predicted: Tensor, scores: Tensor, candidates: int
+) -> Tensor:
+    """Return the shortest way to a rival's boundary, the network taken as linear around `point`.
+
+    `scores`: the exact logits there; the gradients are those of the search.
+    """
+    own, others = own_and_others(scores, predicted)
+    rivals = others.topk(min(candidates, others.shape[1]) - 1, dim=1)
+    gaps = own.unsqueeze(1) - rivals.values
+    past = (2 * CLEAR * size(scores)).clamp_min(PAST_BOUNDARY)
     with torch.enable_grad():
-        x = x.detach().requires_grad_()
-        own, others = own_and_others(logits(x), predicted)
-        rivals = min(candidates, others.shape[1]) - 1
-        gaps = (own.unsqueeze(1) - others.topk(rivals, dim=1).values).unbind(dim=1)
-    shortest, direction = x.new_full((len(x),), torch.inf), torch.zeros_like(x)
-    broad = (-1, *[1] * (x.dim() - 1))
-    for gap in gaps:
-        slope = -gradient(gap, x, again=gap is not gaps[-1])
+        point = point.detach().requires_grad_()
+        searched = network.search(point)
+        at_label = searched.gather(1, predicted.unsqueeze(1))
+        leads = (at_label - searched.gather(1, rivals.indices)).unbind(dim=1)
+    shortest, direction = point.new_full((len(point),), torch.inf), torch.zeros_like(point)
+    for number, rising in enumerate(leads):
+        slope = gradient(rising, point, again=number + 1 < len(leads))
         steepness = norms(slope).flatten()
-        distance = (gap.detach().abs() + PAST_BOUNDARY) / steepness
+        distance = (gaps[:, number] + past) / steepness
         nearer = distance < shortest  # false for infinity: a rival without a gradient
         shortest = torch.where(nearer, distance, shortest)
-        direction = torch.where(nearer.view(broad), slope / steepness.view(broad), direction)
-    diagonal = x[0].numel() ** 0.5  # no way inside the box is longer
-    return direction * shortest.clamp_max(diagonal).view(broad)
+        scale = broad(-1 / steepness, slope)
+        direction = torch.where(broad(nearer, slope), slope.mul_(scale), direction)
+    diagonal = point[0].numel() ** 0.5  # no way inside the box is longer
+    return direction * broad(shortest.clamp_max(diagonal), point)

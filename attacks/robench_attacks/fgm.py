@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor
 
-from robench.attack import Attack
+from robench.attack import ART_BATCH, Attack
 from robench.records import Setting
 from robench_attacks.gradient import Logits, loss_direction
 from robench_attacks.limits import above_zero
+from robench_attacks.network import Network
 
 if TYPE_CHECKING:
     from art.attacks import EvasionAttack
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 class FGM(Attack):
     """One step of L2 length `eps` up the cross-entropy of the true label, clipped to the box."""
 
+    reduced_precision: ClassVar[bool] = True
     presets: ClassVar[Mapping[str, Mapping[str, Setting]]] = {"paper": {}}
 
     eps: float = 0.5
@@ -44,9 +46,15 @@ class FGM(Attack):
 
         return DeviceAttack(estimator, self)
 
-    def perturb(self, logits: Logits, x: Tensor, y: Tensor) -> Tensor:
+    def build_art(self, estimator: "PyTorchClassifier") -> "EvasionAttack":
+        """Return ART's FastGradientMethod in L2."""
+        from art.attacks.evasion import FastGradientMethod
+
+        return FastGradientMethod(estimator, norm=2, eps=self.eps, batch_size=ART_BATCH)
+
+    def perturb(self, network: Network, x: Tensor, y: Tensor) -> Tensor:
         """Return the attacked images; see `fgm`."""
-        return fgm(logits, x, y, eps=self.eps)
+        return fgm(network.search, x, y, eps=self.eps)
 
 
 def fgm(logits: Logits, x: Tensor, y: Tensor, *, eps: float) -> Tensor:

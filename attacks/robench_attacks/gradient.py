@@ -28,9 +28,14 @@ def gradient(value: Tensor, x: Tensor, *, again: bool = False) -> Tensor:
 
 def unit(x: Tensor) -> Tensor:
     """Scale each image to L2 norm 1, however short it is; an image that is all zero stays so."""
-    largest = x.flatten(1).abs().amax(dim=1).view(-1, *[1] * (x.dim() - 1))
+    largest = x.abs().amax(dim=tuple(range(1, x.dim())), keepdim=True)
     scaled = x / torch.where(largest > 0, largest, 1)  # squares of what is tiny would underflow
-    return scaled / norms(scaled).clamp_min(1)  # 1: the norm's least value unless all is zero
+    return scaled.div_(norms(scaled).clamp_min_(1))  # 1: the least norm unless all is zero
+
+
+def broad(values: Tensor, x: Tensor) -> Tensor:
+    """Shape one value per image, (n,), to broadcast over `x`, (n, ...)."""
+    return values.view(-1, *[1] * (x.dim() - 1))
 
 
 def own_and_others(logits: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch import Tensor
 
-from robench.attack import Attack
+from robench.attack import ART_BATCH, Attack
 from robench.gradient import within
 from robench.records import Setting
 from robench_attacks.gradient import Logits, loss_direction, unit
 from robench_attacks.limits import above_zero, at_least
+from robench_attacks.network import Network
 
 if TYPE_CHECKING:
     from art.attacks import EvasionAttack
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 class MIM(Attack):
     """Steps of L2 length `step` along accumulated gradients, inside the ball of radius `eps`."""
 
+    reduced_precision: ClassVar[bool] = True
     presets: ClassVar[Mapping[str, Mapping[str, Setting]]] = {"paper": {}}
 
     eps: float = 0.5
@@ -53,10 +55,25 @@ class MIM(Attack):
 
         return DeviceAttack(estimator, self)
 
-    def perturb(self, logits: Logits, x: Tensor, y: Tensor) -> Tensor:
+    def build_art(self, estimator: "PyTorchClassifier") -> "EvasionAttack":
+        """Return ART's MomentumIterativeMethod in L2."""
+        from art.attacks.evasion import MomentumIterativeMethod
+
+        return MomentumIterativeMethod(
+            estimator,
+            norm=2,
+            eps=self.eps,
+            eps_step=self.step,
+            decay=self.decay,
+            max_iter=self.steps,
+            batch_size=ART_BATCH,
+            verbose=False,
+        )
+
+    def perturb(self, network: Network, x: Tensor, y: Tensor) -> Tensor:
         """Return the attacked images; see `mim`."""
         budget = {"eps": self.eps, "step": self.step, "decay": self.decay}
-        return mim(logits, x, y, steps=self.steps, **budget)
+        return mim(network.search, x, y, steps=self.steps, **budget)
 
 
 def mim(
@@ -68,9 +85,10 @@ def mim(
     `x`: (n, ...) in [0, 1]; `y`: int64 (n,).
     """
     point, momentum = x, torch.zeros_like(x)
+    pixels = tuple(range(1, x.dim()))
     for _ in range(steps):
         direction = loss_direction(logits, point, y)
-        size = direction.flatten(1).abs().mean(dim=1).view(-1, *[1] * (x.dim() - 1))
+        size = direction.abs().mean(dim=pixels, keepdim=True)
         momentum = decay * momentum + direction / torch.where(size > 0, size, 1)
-        point = (x + within(point + step * unit(momentum) - x, eps)).clamp(0, 1)
+        point = (x + within(point + step * unit(momentum) - x, eps)).clamp_(0, 1)
     return point

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor
 
-from robench.attack import Attack
+from robench.attack import ART_BATCH, Attack
 from robench.gradient import uniform_in_ball, within
 from robench.records import Setting
 from robench_attacks.gradient import Logits, loss_direction
 from robench_attacks.limits import above_zero, at_least
+from robench_attacks.network import Network
 
 if TYPE_CHECKING:
     from art.attacks import EvasionAttack
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 class PGD(Attack):
     """Steps up the cross-entropy of the true label, inside the ball of radius `eps`."""
 
+    reduced_precision: ClassVar[bool] = True
     presets: ClassVar[Mapping[str, Mapping[str, Setting]]] = {}
 
     eps: float = 0.5
@@ -49,9 +51,26 @@ class PGD(Attack):
 
         return DeviceAttack(estimator, self)
 
-    def perturb(self, logits: Logits, x: Tensor, y: Tensor) -> Tensor:
+    def build_art(self, estimator: "PyTorchClassifier") -> "EvasionAttack":
+        """Return ART's ProjectedGradientDescent in L2, from one random start."""
+        from art.attacks.evasion import ProjectedGradientDescent
+
+        return ProjectedGradientDescent(
+            estimator,
+            norm=2,
+            eps=self.eps,
+            eps_step=self.step_share * self.eps,
+            max_iter=self.steps,
+            num_random_init=1,
+            batch_size=ART_BATCH,
+            verbose=False,
+        )
+
+    def perturb(self, network: Network, x: Tensor, y: Tensor) -> Tensor:
         """Return the attacked images; see `pgd`."""
-        return pgd(logits, x, y, eps=self.eps, steps=self.steps, step=self.step_share * self.eps)
+        return pgd(
+            network.search, x, y, eps=self.eps, steps=self.steps, step=self.step_share * self.eps
+        )
 
 
 def pgd(logits: Logits, x: Tensor, y: Tensor, *, eps: float, steps: int, step: float) -> Tensor:

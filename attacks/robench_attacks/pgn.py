@@ -21,8 +21,8 @@ from torch import Tensor, nn
 
 from robench.attack import TrainedAttack
 from robench.records import Setting
-from robench_attacks.gradient import Logits
 from robench_attacks.limits import at_least
+from robench_attacks.network import Network
 from robench_defenses import pgn as defense
 from robench_defenses.ablation import PGNAblation
 
@@ -77,6 +77,6 @@ class Forward:
     trained_batch: int
     """The batch size of its training, which scales the gradient image of preset `code`."""
 
-    def perturb(self, logits: Logits, x: Tensor, y: Tensor) -> Tensor:
+    def perturb(self, network: Network, x: Tensor, y: Tensor) -> Tensor:
         """Return the perturbed images."""
-        return self.game.perturb(logits, x, y, self.trained_batch)
+        return self.game.perturb(network, x, y, self.trained_batch)

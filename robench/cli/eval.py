@@ -37,6 +37,20 @@ if TYPE_CHECKING:
 @click.option("--source", default="baseline", show_default=True, help="Black-box source's defense.")
 @click.option("--source-seed", type=int, default=1000, show_default=True)
 @click.option("--dataset", help="Only runs on this data set.")
+@click.option(
+    "--engine",
+    type=click.Choice(["robench", "art"]),
+    default="robench",
+    show_default=True,
+    help="Whose implementation of the attacks: robench's, or ART's own.",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(["auto", "bf16", "float32"]),
+    default="auto",
+    show_default=True,
+    help="What attacks may search in; all is verified in float32.",
+)
 @data_option()
 @runs_option()
 @device_option()
@@ -55,7 +69,7 @@ def command(pairs: tuple[str, ...], **options: Any) -> None:
 
 
 def _line(event: "Event", new: bool, runs: Path) -> str:
-    from robench.records import Epoch, Match
+    from robench.records import Epoch, Match, signed
 
     if isinstance(event, Match):
         return f"{event.target:.4g}  {event.variant} seed {event.seed}: {_matched(event, runs)}"
@@ -63,7 +77,8 @@ def _line(event: "Event", new: bool, runs: Path) -> str:
         return f"source  epoch {event.epoch}  accuracy {event.accuracy:.4f}  {event.seconds:.1f} s"
     side = "white-box" if event.white_box else "black-box"
     state = f"{event.seconds:.1f} s" if new else "there already"
-    return f"{event.run}  step {event.step}  {event.attack} {side}  {event.count} images  {state}"
+    attack = signed(event.attack, event.engine)
+    return f"{event.run}  step {event.step}  {attack} {side}  {event.count} images  {state}"
 
 
 def _matched(match: "Match", runs: Path) -> str:
