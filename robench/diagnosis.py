@@ -41,6 +41,8 @@ def packages() -> Iterator[Finding]:
     yield Finding("python", platform.python_version())
     yield Finding("robench", version("robench"))
     for requirement in requires("robench") or []:
+        if "extra ==" in requirement:
+            continue  # nothing that robench itself needs
         name = re.split(r"[^\w.-]", requirement)[0]
         mend = f'{installer()} install "{requirement}"'
         try:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from robench.attack import Attack
     from robench.dataset import Dataset
     from robench.defense import Defense
+    from robench.peer import Peer
 
 T = TypeVar("T")
 
@@ -174,4 +175,5 @@ DATASETS: "Registry[Dataset]" = Registry("dataset", "robench.datasets", "robench
 MODELS: "Registry[Architecture]" = Registry(
     "model", "robench.models", "robench.architecture:Architecture"
 )
-REGISTRIES = (DEFENSES, ATTACKS, DATASETS, MODELS)
+PEERS: "Registry[Peer]" = Registry("peer", "robench.peers", "robench.peer:Peer")
+REGISTRIES = (DEFENSES, ATTACKS, DATASETS, MODELS, PEERS)

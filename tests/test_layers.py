@@ -19,12 +19,14 @@ PACKAGES = {
 }
 HEAVY = {"art", "matplotlib", "pandas", "seaborn", "sklearn", "torch", "torchvision"}
 PLUGINS = ("robench_defenses", "robench_attacks", "robench.models", "robench.datasets")
+ADAPTERS = "robench_attacks.peers"
 CONTRACTS = {
     "robench_defenses": {"robench.defense", "robench.errors", "robench.gradient"},
     "robench_attacks": {
         "robench.attack",
         "robench.errors",
         "robench.gradient",
+        "robench.peer",
         "robench.records",
         # PGN's generator is a defense and an attack; the other way round stays closed.
         "robench_defenses.ablation",
@@ -45,6 +47,7 @@ LIGHT = {
     "robench.bracketing": set[str](),
     "robench.attack": set[str](),
     "robench.dataset": set[str](),
+    "robench.peer": set[str](),
     "robench.defense": {"torch"},
     "robench.architecture": {"torch"},
     "robench.gradient": {"torch"},
@@ -194,10 +197,16 @@ def test_art_is_the_attacks_business(module: str) -> None:
 @every
 def test_nothing_undeclared_is_imported(module: str) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    declared = " ".join(project["dependencies"])
-    names = {"art": "adversarial-robustness-toolbox", "sklearn": "scikit-learn"}
+    extra = project["optional-dependencies"]["peers"] if under(module, ADAPTERS) else []
+    declared = " ".join([*project["dependencies"], *extra])
+    names = {
+        "adv_lib": "adv-lib",
+        "art": "adversarial-robustness-toolbox",
+        "sklearn": "scikit-learn",
+    }
     names |= {"PIL": "pillow", "yaml": "pyyaml"}
     for one in imports(module):
+        assert not (one.top and one.package in ("adv_lib", "foolbox", "torchattacks"))
         if one.package not in sys.stdlib_module_names and one.package not in PACKAGES:
             assert names.get(one.package, one.package) in declared
 

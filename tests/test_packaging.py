@@ -15,6 +15,7 @@ from robench.architecture import Architecture
 from robench.attack import Attack
 from robench.dataset import Dataset
 from robench.defense import Defense
+from robench.peer import Peer
 
 ROOT = Path(__file__).parents[1]
 CONTRACTS = {
@@ -22,6 +23,7 @@ CONTRACTS = {
     "robench.attacks": Attack,
     "robench.datasets": Dataset,
     "robench.models": Architecture,
+    "robench.peers": Peer,
 }
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 POINTS = [

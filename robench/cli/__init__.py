@@ -20,6 +20,7 @@ COMMANDS = {
     "sweep": "Train every combination of some settings, seeds and defenses.",
     "match": "Search for the strength at which a defense meets a benign accuracy.",
     "eval": "Match trained defenses at a benign accuracy and attack them.",
+    "bench": "Time the attacks beside those of other libraries.",
     "reproduce": "Regenerate a table or figure of the paper.",
     "report": "Write the leaderboard from records.",
     "demo": "Train, evaluate and report every defense on a small embedded data set.",

@@ -11,7 +11,7 @@ from robench.settings import declared
 @click.command(name="ls")
 @click.argument("kinds", nargs=-1, type=click.Choice([f"{r.kind}s" for r in REGISTRIES]))
 def command(kinds: tuple[str, ...]) -> None:
-    """List plugins with their settings and defaults: all, or some of the four KINDS."""
+    """List plugins with their settings and defaults: all, or some KINDS of them."""
     for registry in REGISTRIES:
         if not kinds or f"{registry.kind}s" in kinds:
             _show(registry)

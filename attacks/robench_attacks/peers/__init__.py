@@ -1,0 +1,1 @@
+"""Other libraries of attacks, each behind the contract `robench.peer.Peer`."""
