@@ -48,6 +48,8 @@ def drive(
     `start` makes lanes for images; `advance` moves all lanes on and tells which are done, as
     indices; `finish` is given those.
     """
+    if not len(waiting):
+        return
     active, waiting = start(waiting[:width]), waiting[width:]
     while len(active):
         done = advance(active)

@@ -21,6 +21,10 @@ def tables_of(made: Reproduction, shown: Shown, served: Sequence[Served]) -> lis
     """Return the tables that belong to a drawing, as Markdown, the sentences they need included."""
     if not served:
         return []
+    return [*_shown(made, shown, served), *_precision_note(served)]
+
+
+def _shown(made: Reproduction, shown: Shown, served: Sequence[Served]) -> list[str]:
     if shown.show == "table":
         return [_paper_table(made, served), *_differences(served)]
     if shown.show == "robustness":
@@ -32,6 +36,17 @@ def tables_of(made: Reproduction, shown: Shown, served: Sequence[Served]) -> lis
     if shown.show == "attack-power":
         return [_powers(served)]
     return []
+
+
+def _precision_note(served: Sequence[Served]) -> list[str]:
+    """Name the attacks that searched in bf16, in all places or in some."""
+    said = []
+    for name in dict.fromkeys(one.result.evaluation.attack for one in served):
+        own = [one.result.evaluation for one in served if one.result.evaluation.attack == name]
+        searched = {evaluation.precision for evaluation in own}
+        if "bf16" in searched:
+            said.append(escape(name) + (" (in part)" if "float32" in searched else ""))
+    return [f"Searched in bf16, verified in float32: {', '.join(said)}."] if said else []
 
 
 def _paper_table(made: Reproduction, served: Sequence[Served]) -> str:
