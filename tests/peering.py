@@ -1,4 +1,4 @@
-"""A peer as a third party writes one, and contests that name it."""
+"""A peer as a third party writes one, contests that name it, and a network to attack."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,9 +6,29 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from robench.peer import Peer, Run, Target
+
+CLASSES = 5
+
+
+class Small(nn.Module):
+    """A linear classifier of 3 x 4 x 4 images."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.layer = nn.Linear(48, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return logits."""
+        return self.layer(x.flatten(1))
+
+
+def images(count: int) -> Tensor:
+    """Return random images that can be differentiated by."""
+    return torch.rand(count, 3, 4, 4, generator=torch.Generator().manual_seed(1)).requires_grad_()
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,12 @@ from planes import Planes
 from robench.attack import Attack
 from robench.errors import UserError
 from robench.estimator import wrap
-from robench_attacks.cw import CarliniWagner, bisect, carlini_wagner
+from robench_attacks.constants import bisect
+from robench_attacks.cw import CarliniWagner, carlini_wagner
 from robench_attacks.deepfool import DeepFool, deepfool
 from robench_attacks.fgm import FGM
-from robench_attacks.gradient import Logits
 from robench_attacks.mim import MIM
+from robench_attacks.network import Network
 
 Images = NDArray[np.float32]
 Labels = NDArray[np.int64]
@@ -231,7 +232,7 @@ def test_an_image_without_gradient_comes_back_as_it_is(budget: Attack, network: 
     assert np.array_equal(attacked, x)
 
 
-CUT: dict[str, Callable[[Logits, Tensor, Tensor], Tensor]] = {
+CUT: dict[str, Callable[[Network, Tensor, Tensor], Tensor]] = {
     "cw": lambda f, x, y: carlini_wagner(f, x, y, CarliniWagner()),
     "deepfool": lambda f, x, y: deepfool(f, x, steps=50, candidates=3, overshoot=0.02),
 }
@@ -252,11 +253,11 @@ def test_images_that_are_done_cost_nothing_and_change_nothing(name: str) -> None
     x = torch.from_numpy(planes.images((3, 4, 4), 8))
     y = logits(x).argmax(dim=1)
     passes = 0
-    together, cost = CUT[name](logits, x, y), passes
+    together, cost = CUT[name](Network(logits), x, y), passes
     costs = []
     for i in range(len(x)):
         passes = 0
-        alone = CUT[name](logits, x[i : i + 1], y[i : i + 1])
+        alone = CUT[name](Network(logits), x[i : i + 1], y[i : i + 1])
         torch.testing.assert_close(alone, together[i : i + 1], rtol=0, atol=1e-5)
         costs.append(passes)
     assert cost == sum(costs)

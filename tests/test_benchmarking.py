@@ -1,150 +1,28 @@
 """Attacks beside each other: passes counted, floors, the judge, tables, records, bad input."""
 
-import copy
 import json
-import math
-from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
 
 import peering
 import tiny
+from peering import CLASSES, Small, images
 from robench.attacking import judge
 from robench.benchmarking import contests, heat
 from robench.benchmarking.contestant import Subject, enter
 from robench.benchmarking.contests import Line
-from robench.benchmarking.floor import Pass, fastest, floor, measure
-from robench.benchmarking.front import front
-from robench.benchmarking.passes import Counted, Kind, Tally
-from robench.benchmarking.row import Row, floored
-from robench.drawing.front import render
 from robench.errors import RunFailed, UserError
 from robench.panel import Panel
 from robench.plugins import PEERS
 
-CLASSES = 5
 ROW = {"contest", "library", "attack", "budget", "batch_size", "images", "complete", "seconds"} | {
     *("passes", "success", "accuracy", "mean_l2", "median_l2", "violations"),
     *("floor", "floor_ratio", "ratio", "l2_ratio"),
 }
-
-
-class Small(nn.Module):
-    """A linear classifier of 3 x 4 x 4 images."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        torch.manual_seed(0)
-        self.layer = nn.Linear(48, CLASSES)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return logits."""
-        return self.layer(x.flatten(1))
-
-
-@pytest.fixture
-def tally() -> Tally:
-    """Return an empty tally."""
-    return Tally()
-
-
-@pytest.fixture
-def counted(tally: Tally) -> Counted:
-    """Return a counted network."""
-    return Counted(Small().eval().requires_grad_(False), tally).eval()
-
-
-def images(count: int) -> Tensor:
-    """Return random images that can be differentiated by."""
-    return torch.rand(count, 3, 4, 4, generator=torch.Generator().manual_seed(1)).requires_grad_()
-
-
-def counts(tally: Tally) -> dict[Kind, int]:
-    """Return the kinds of passes that happened."""
-    return {kind: count for kind, count in tally.samples.items() if count}
-
-
-def per_class(logits: Tensor, x: Tensor) -> None:
-    """Take the gradient of each class in a backward pass of its own."""
-    for number in range(CLASSES):
-        torch.autograd.grad(logits[:, number].sum(), x, retain_graph=True)
-
-
-def batched(logits: Tensor, x: Tensor) -> None:
-    """Take the gradients of all classes in one backward pass under vmap."""
-    chosen = torch.eye(CLASSES)[:, None].expand(-1, len(x), -1)
-    torch.autograd.grad(logits, x, chosen, is_grads_batched=True)
-
-
-@pytest.mark.parametrize("way", [per_class, batched])
-def test_every_class_costs_a_backward_pass(
-    way: Callable[[Tensor, Tensor], None], counted: Counted, tally: Tally
-) -> None:
-    x = images(7)
-    way(counted(x), x)
-    assert counts(tally) == {("forward", "float32"): 7, ("backward", "float32"): 7 * CLASSES}
-
-
-def test_functional_gradients_are_counted(counted: Counted, tally: Tally) -> None:
-    x = images(7).detach()
-
-    def score(image: Tensor) -> Tensor:
-        return counted(image[None])[0].square().sum()
-
-    torch.func.vmap(torch.func.grad(score))(x)
-    assert counts(tally) == {("forward", "float32"): 7, ("backward", "float32"): 7}
-
-
-def test_passes_without_gradient_are_forward_alone(counted: Counted, tally: Tally) -> None:
-    with torch.no_grad():
-        counted(images(3))
-        counted(images(2))
-    assert counts(tally) == {("forward", "float32"): 5}
-    assert tally.per_image(5)["forward", "float32"] == 1.0
-
-
-def test_passes_in_bf16_are_counted_apart(counted: Counted, tally: Tally) -> None:
-    x = images(4)
-    with torch.autocast("cpu", torch.bfloat16):
-        counted(x).sum().backward()
-    low = copy.deepcopy(counted).to(torch.bfloat16)
-    low(x.to(torch.bfloat16)).sum().backward()
-    assert counts(tally) == {("forward", "bf16"): 8, ("backward", "bf16"): 8}
-    counted(x)
-    assert tally.samples["forward", "float32"] == 4
-
-
-def test_counting_changes_no_result(counted: Counted) -> None:
-    assert torch.equal(counted(images(9)), counted.network(images(9)))
-
-
-def test_fastest_passes_are_positive_and_the_fastest(counted: Counted) -> None:
-    found = measure(counted.network, images(4).detach(), ["float32"])
-    assert {(one.way, one.precision) for one in found} == {
-        ("forward", "float32"),
-        ("backward", "float32"),
-    }
-    assert all(one.seconds >= 0 for one in found)
-    assert next(one for one in found if one.way == "forward").seconds > 0
-    slow = Pass("forward", "float32", 9.0, 8, "contiguous")
-    quick = Pass("forward", "float32", 3.0, 8, "contiguous")
-    assert fastest([slow], [quick], [slow]) == [quick]
-
-
-def test_floor_is_the_sum_of_passes() -> None:
-    known = [
-        Pass("forward", "float32", 2.0, 8, "contiguous"),
-        Pass("backward", "float32", 3.0, 8, "contiguous"),
-    ]
-    forward, backward = ("forward", "float32"), ("backward", "float32")
-    assert floor({forward: 10.0, backward: 1.0}, known) == 23.0
-    assert floor({forward: 10.0, ("forward", "bf16"): 1.0}, known) is None
-    assert floor({forward: 10.0, ("forward", "bf16"): 0.0}, known) == 20.0
 
 
 @pytest.fixture
@@ -346,48 +224,3 @@ def test_lines_that_cannot_run(
     ended = benchmark(tints, runs, "--contests", file)
     assert (ended.code, ended.err.count("\n")) == (2, 1), ended.err
     assert part in ended.err
-
-
-def row(contest: str, seconds: float, mean: float | None, **more: object) -> Row:
-    """Return a row of a front."""
-    passes = dict.fromkeys(("forward_float32", "forward_bf16", "backward_float32"), 0.0)
-    given = {
-        "library": contest.split()[0],
-        "attack": "x",
-        "budget": "",
-        "batch_size": 1,
-        "images": 10,
-        "complete": True,
-        "passes": {**passes, "backward_bf16": 0.0},
-        "success": 1.0,
-        "accuracy": 0.0,
-        "median_l2": mean,
-        "violations": 0,
-        **more,
-    }
-    return Row(contest=contest, seconds=seconds, mean_l2=mean, **given)  # type: ignore[arg-type]
-
-
-def test_front_leaves_out_what_says_nothing_of_all_images() -> None:
-    rows = [row("a x", 1.0, 0.4), row("a x", 2.0, 0.3, complete=False), row("b x", 3.0, None)]
-    rows += [row("a x", 0.5, 0.2, success=0.9)]
-    (curve,) = front(rows, "title").curves
-    assert [(point.seconds, point.mean_l2) for point in curve.points] == [(1.0, 0.4)]
-
-
-def test_front_is_drawn_and_the_same_twice() -> None:
-    rows = [row("a x", 1.0, 0.4), row("a x", 9.0, 0.3), row("b x", 3.0, 0.35)]
-    content = front(rows, "Distance against time")
-    drawn = render(content, "svg")
-    assert drawn == render(content, "svg")
-    assert drawn.startswith(b"<?xml")
-    assert render(content, "png").startswith(b"\x89PNG")
-
-
-def test_a_row_without_timed_passes_has_no_floor() -> None:
-    own = row("a x", 2.0, 0.4, passes={**row("a x", 1, 1).passes, "forward_float32": 4.0})
-    assert floored(own, []).floor is None
-    done = floored(own, [Pass("forward", "float32", 0.01, 8, "contiguous")])
-    assert done.floor == pytest.approx(0.4)
-    assert done.floor_ratio is not None
-    assert math.isclose(done.floor_ratio, 5.0)

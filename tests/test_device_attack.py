@@ -5,24 +5,26 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from art.attacks.evasion import CarliniL2Method, FastGradientMethod
-from art.attacks.evasion import DeepFool as ArtDeepFool
 from art.defences.postprocessor import Rounded
 from art.defences.preprocessor import FeatureSqueezing
 from art.estimators.classification import BlackBoxClassifier, PyTorchClassifier
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from robench.attack import Attack
 from robench.errors import UserError
-from robench.estimator import wrap
 from robench_attacks.cw import CarliniWagner
+from robench_attacks.ddn import DDN
 from robench_attacks.deepfool import DeepFool
 from robench_attacks.fgm import FGM
 from robench_attacks.mim import MIM
+from robench_attacks.walk import BoundaryWalk
 
-ATTACKS: tuple[Attack, ...] = (FGM(), MIM(steps=3), DeepFool(steps=5), CarliniWagner(steps=40))
+ATTACKS: tuple[Attack, ...] = (
+    *(FGM(), MIM(steps=3), DeepFool(steps=5), CarliniWagner(steps=40)),
+    *(DDN(steps=20), BoundaryWalk(steps=5, ddn_steps=10)),
+)
+"""Those that draw nothing."""
 SHAPE = (1, 8, 8)
 
 
@@ -182,58 +184,3 @@ def test_a_mask_is_refused_and_no_images_are_no_error() -> None:
     with pytest.raises(UserError, match="mask"):
         attack.generate(images(), mask=np.ones(SHAPE))
     assert attack.generate(images(0), np.zeros(0, dtype=int)).shape == (0, *SHAPE)
-
-
-@pytest.fixture(scope="module")
-def trained() -> tuple[PyTorchClassifier, NDArray[np.float32], NDArray[np.int64]]:
-    """Return a network trained on blurred noise of four means, and images it gets right."""
-    generator = torch.Generator().manual_seed(0)
-    centres = torch.rand(4, *SHAPE, generator=generator)
-    y = torch.arange(200) % 4
-    x = (centres[y] * 0.5 + torch.rand(200, *SHAPE, generator=generator) * 0.5).clamp(0, 1)
-    model = network().train()
-    optimizer = torch.optim.Adam(model.parameters(), 5e-3)
-    for _ in range(40):
-        optimizer.zero_grad()
-        F.cross_entropy(model(x), y).backward()
-        optimizer.step()
-    estimator = wrap(model, SHAPE, 4)
-    right = np.flatnonzero(estimator.predict(x.numpy()).argmax(axis=1) == y.numpy())[:24]
-    assert len(right) == 24
-    return estimator, x.numpy()[right], y.numpy()[right]
-
-
-def lengths(x: NDArray[np.float32], attacked: NDArray[np.float32]) -> NDArray[np.float64]:
-    return np.linalg.norm((attacked - x).reshape(len(x), -1), axis=1)
-
-
-def test_fgm_equals_arts_where_nothing_underflows(
-    trained: tuple[PyTorchClassifier, NDArray[np.float32], NDArray[np.int64]],
-) -> None:
-    estimator, x, y = trained
-    art = FastGradientMethod(estimator, norm=2, eps=0.5, batch_size=64).generate(x, y)
-    np.testing.assert_allclose(FGM().build(estimator).generate(x, y), art, atol=1e-4)
-
-
-def test_deepfool_is_as_near_as_arts_and_always_succeeds(
-    trained: tuple[PyTorchClassifier, NDArray[np.float32], NDArray[np.int64]],
-) -> None:
-    estimator, x, y = trained
-    own = DeepFool().build(estimator).generate(x, y)
-    art = ArtDeepFool(estimator, 100, 0.02, 4, batch_size=64, verbose=False).generate(x)
-    assert (estimator.predict(own).argmax(axis=1) != y).all()
-    assert lengths(x, own).mean() == pytest.approx(lengths(x, art).mean(), rel=0.03)
-
-
-def test_cw_is_nearer_than_arts(
-    trained: tuple[PyTorchClassifier, NDArray[np.float32], NDArray[np.int64]],
-) -> None:
-    estimator, x, y = trained
-    own = CarliniWagner().build(estimator).generate(x, y)
-    art = CarliniL2Method(
-        estimator, max_iter=10, binary_search_steps=5, batch_size=64, verbose=False
-    ).generate(x, y)
-    assert (estimator.predict(own).argmax(axis=1) != y).all()
-    succeeded = estimator.predict(art).argmax(axis=1) != y
-    assert succeeded.any()
-    assert lengths(x, own)[succeeded].mean() < lengths(x, art)[succeeded].mean()

@@ -68,7 +68,9 @@ def test_a_misspelt_name_names_the_nearest_and_all() -> None:
 
 
 def test_a_name_like_no_other_names_all() -> None:
-    with pytest.raises(UserError, match=r"no attack called 'zzz'\. Installed: cw, deepfool, fgm"):
+    with pytest.raises(
+        UserError, match=r"no attack called 'zzz'\. Installed: apgd, cw, ddn, deepfool, fgm"
+    ):
         ATTACKS.get("zzz")
 
 
