@@ -13,6 +13,11 @@ from robench.cli import COMMANDS, cli
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
+VARIANTS = {
+    **{name: name for name in ("baseline", "fgm", "pgd")},
+    "pgn": "pgn (generator_width=0.25)",
+}
+"""What the lines of the README's first table show, by the word they begin with."""
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +37,7 @@ def test_the_results_are_those_of_the_records(results: pd.DataFrame) -> None:
     assert len(lines) == 4
     for line in lines:
         defense = re.split(r"[ ,]", line.removeprefix("| "))[0]
-        own = results[results["defense"] == defense].set_index("attack")
+        own = results[results["variant"] == VARIANTS[defense]].set_index("attack")
         cw = own.loc["cw"]
         numbers = [cw.benign, cw.rho, cw.rho_low, cw.rho_high]
         numbers += [cw.rho_correct, cw.rho_correct_low, cw.rho_correct_high]
