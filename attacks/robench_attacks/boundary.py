@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from robench.gradient import norms
-from robench_attacks.gradient import broad, gradient
+from robench_attacks.gradient import broad, gradient, total
 from robench_attacks.network import CLEAR, Network, confirmed, lead, size
 
 FIRST_SHARE, LAST_SHARE = 0.5, 0.05
@@ -54,7 +54,7 @@ class Found:
     def note(self, network: Network, point: Tensor, scores: Tensor) -> Tensor:
         """Keep the nearer points; tell which seem misclassified. `scores`: the search's."""
         leading = self.corrected(scores)
-        length = (point - self.x).square().flatten(1).sum(dim=1).sqrt()
+        length = norms(point - self.x).flatten()
         nearer = confirmed(
             network,
             point,
@@ -85,7 +85,7 @@ def walk(network: Network, found: Found, start: Tensor, steps: int) -> Found:
         across = (found.corrected(scores) / steep).add_(norms(way).flatten(), alpha=BEYOND)
         fall = (1 + math.cos(math.pi * step / steps)) / 2
         share = LAST_SHARE + (FIRST_SHARE - LAST_SHARE) * fall
-        across += share * (way * normal).flatten(1).sum(dim=1)
+        across += share * total(way * normal)
         point = (point + share * way).sub_(normal.mul_(broad(across, normal))).clamp_(0, 1)
     found.note(network, point, network.search(point))
     return found

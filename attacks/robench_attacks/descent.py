@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from robench_attacks.gradient import broad, gradient
+from robench_attacks.gradient import broad, gradient, total
 from robench_attacks.lanes import Lanes
 from robench_attacks.network import Network, confirmed, lead
 
@@ -59,7 +59,7 @@ class Descents(Lanes):
         slope = gradient(leading, point)
         point, leading = point.detach(), self._corrected(leading.detach(), network)
         away = point - self.origin
-        length = away.square().flatten(1).sum(dim=1)
+        length = total(away.square())
         loss = length + self.constant * leading.clamp_min(0)
         self.lowest = torch.where(self.age > 0, torch.minimum(self.lowest, loss), self.lowest)
         self._keep(network, point, scores.detach(), leading, length, confidence)

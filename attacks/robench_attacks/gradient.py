@@ -38,6 +38,12 @@ def broad(values: Tensor, x: Tensor) -> Tensor:
     return values.view(-1, *[1] * (x.dim() - 1))
 
 
+def total(x: Tensor) -> Tensor:
+    """Return the sum of each image's values, (n,)."""
+    # Not flattened, which would copy an image that is stored channels last.
+    return x.sum(dim=tuple(range(1, x.dim())))
+
+
 def own_and_others(logits: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """Split logits (n, classes) into the labels' (n,) and the rest, -infinity at the label."""
     at_label = y.unsqueeze(1)
