@@ -32,7 +32,7 @@ def row(contest: str, seconds: float, mean: float | None, **more: object) -> Row
 
 def test_front_leaves_out_what_says_nothing_of_all_images() -> None:
     rows = [row("a x", 1.0, 0.4), row("a x", 2.0, 0.3, complete=False), row("b x", 3.0, None)]
-    rows += [row("a x", 0.5, 0.2, success=0.9)]
+    rows += [row("a x", 0.5, 0.2, success=0.9), row("b x", 1.0, 0.61)]  # 1.5 times 0.4 is 0.6
     (curve,) = front(rows, "title").curves
     assert [(point.seconds, point.mean_l2) for point in curve.points] == [(1.0, 0.4)]
 
