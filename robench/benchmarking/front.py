@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from robench.benchmarking.row import Row
 from robench.metrics import SUFFICIENT
 
-
 FAR = 1.5
 """Times the least mean distance of all, beyond which a budget would flatten the figure: foolbox's
 C&W, for one, returns a black image where it found nothing, and counts as far as that."""
@@ -60,4 +59,3 @@ def front(rows: Sequence[Row], title: str) -> Front:
     ]
     images = max((row.images for row in rows), default=0)
     return Front(title, images, tuple(curve for curve in found if curve.points))
-
