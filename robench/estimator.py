@@ -1,7 +1,6 @@
 """A trained torch network as ART's attacks want it."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from robench.errors import UserError
+from robench.gradient import frozen
 from robench.records import Precision
 
 
@@ -110,7 +110,7 @@ class Classifier(PyTorchClassifier):  # type: ignore[misc]  # ART has no types
 
         No gradients of weights are computed: on ConvPool-CNN a quarter to a third less time.
         """
-        with _frozen(self._model):
+        with frozen(self._model):
             return super().loss_gradient(x, y, training_mode, **kwargs)
 
     def _leaf(self, x: NDArray[Any]) -> tuple[Tensor, Tensor]:
@@ -190,16 +190,3 @@ def _chosen(logits: Tensor, label: int | np.integer[Any] | NDArray[Any], images:
 def _slope(value: Tensor, images: Tensor) -> Tensor:
     (slope,) = torch.autograd.grad(value, images, retain_graph=True)
     return slope
-
-
-@contextmanager
-def _frozen(network: nn.Module) -> Iterator[None]:
-    """Compute no gradients of weights; afterwards all is as it was."""
-    learning = [weight for weight in network.parameters() if weight.requires_grad]
-    for weight in learning:
-        weight.requires_grad_(False)
-    try:
-        yield
-    finally:
-        for weight in learning:
-            weight.requires_grad_(True)

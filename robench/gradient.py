@@ -1,5 +1,8 @@
 """L2 geometry and loss ascent that defenses share. Images are (n, ...), norms one per image."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -40,3 +43,16 @@ def loss_gradient(model: nn.Module, x: Tensor, y: Tensor, *, through: bool) -> T
         loss = F.cross_entropy(model(x), y, reduction="sum")
         (gradient,) = torch.autograd.grad(loss, x, create_graph=through)
     return gradient
+
+
+@contextmanager
+def frozen(network: nn.Module) -> Iterator[None]:
+    """Compute no gradients of weights; afterwards all is as it was."""
+    learning = [weight for weight in network.parameters() if weight.requires_grad]
+    for weight in learning:
+        weight.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for weight in learning:
+            weight.requires_grad_(True)

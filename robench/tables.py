@@ -1,12 +1,12 @@
 """The tables of the report, in Markdown. Numbers are turned into text here and nowhere else."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from robench.archive import Result
 from robench.markdown import escape, table
 from robench.metrics import SUFFICIENT, Interval
-from robench.records import Run, Settings
+from robench.records import Precision, Run, Settings
 from robench.settings import text
 from robench.standings import Condition, Row, Standing, condition, labels
 
@@ -134,12 +134,22 @@ def footnotes(standing: Standing) -> list[str]:
 
 def _precision_note(standing: Standing) -> list[str]:
     """Name the columns that were searched in bf16, in all rows or in some."""
-    said = []
-    for one, name in labels(standing.conditions).items():
-        rows = [side for row in standing.rows for side in (row.white, row.black)]
-        searched = [side[one].evaluation.precision for side in rows if one in side]
-        if "bf16" in searched:
-            said.append(escape(name) + (" (in part)" if "float32" in searched else ""))
+    sides = [side for row in standing.rows for side in (row.white, row.black)]
+    return precision_note(
+        {
+            name: [side[one].evaluation.precision for side in sides if one in side]
+            for one, name in labels(standing.conditions).items()
+        }
+    )
+
+
+def precision_note(searched: Mapping[str, Collection[Precision]]) -> list[str]:
+    """Name the attacks of which all results, or some, were searched in bf16; nothing if none."""
+    said = [
+        escape(name) + (" (in part)" if "float32" in precisions else "")
+        for name, precisions in searched.items()
+        if "bf16" in precisions
+    ]
     return [f"Searched in bf16, verified in float32: {', '.join(said)}."] if said else []
 
 

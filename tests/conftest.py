@@ -1,5 +1,6 @@
 """What several test files ask for by name."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,9 @@ import pytest
 import readers
 import tiny
 from readers import Reader
+from robench.data import Data
+from robench.planning import data_of
+from robench.runs import read_runs
 
 
 @pytest.fixture(scope="session")
@@ -19,3 +23,24 @@ def tints(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def reader() -> Reader:
     """Return a network that reads digits, and images it reads correctly; not to be changed."""
     return readers.trained()
+
+
+@pytest.fixture(scope="session")
+def stock(tints: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with two trained classifiers of different seeds; not to be changed."""
+    runs = tmp_path_factory.mktemp("stock")
+    for seed in (0, 1):
+        tiny.trained("baseline", tints, runs, epochs=6, batch_size=8, seed=seed)
+    return runs
+
+
+@pytest.fixture
+def runs(stock: Path, tmp_path: Path) -> Path:
+    """Return a copy of the classifiers."""
+    return shutil.copytree(stock, tmp_path / "runs")
+
+
+@pytest.fixture(scope="module")
+def data(stock: Path, tints: Path) -> Data:
+    """Return the classifiers' data."""
+    return data_of(read_runs(stock)[0].spec, tints, stock, "cpu")

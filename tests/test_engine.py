@@ -1,7 +1,6 @@
 """ART's own attacks behind `--engine art`, and the precision that attacks search in."""
 
 import re
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -36,9 +35,7 @@ from robench.errors import UserError
 from robench.estimator import wrap
 from robench.evaluation import NamedAttack, evaluate
 from robench.panel import Panel, choose
-from robench.planning import data_of
 from robench.records import Evaluation
-from robench.runs import read_runs
 from robench.samples import Samples, samples_path
 from robench_attacks.apgd import APGD
 from robench_attacks.cw import CarliniWagner
@@ -60,27 +57,6 @@ class Searching(Fade):
     def build(self, estimator: PyTorchClassifier) -> EvasionAttack:
         share = np.float32(0.5 if estimator.precision == "bf16" else 1.0)
         return Changed(estimator, lambda x: x + share * np.float32(self.amount) * (0.5 - x))
-
-
-@pytest.fixture(scope="module")
-def stock(tints: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with two trained classifiers of different seeds; not to be changed."""
-    runs = tmp_path_factory.mktemp("stock")
-    for seed in (0, 1):
-        tiny.trained("baseline", tints, runs, epochs=6, batch_size=8, seed=seed)
-    return runs
-
-
-@pytest.fixture
-def runs(stock: Path, tmp_path: Path) -> Path:
-    """Return a copy of the classifiers."""
-    return shutil.copytree(stock, tmp_path / "runs")
-
-
-@pytest.fixture(scope="module")
-def data(stock: Path, tints: Path) -> Data:
-    """Return the classifiers' data."""
-    return data_of(read_runs(stock)[0].spec, tints, stock, "cpu")
 
 
 MAPPED: dict[str, tuple[Attack, type[EvasionAttack], dict[str, Any]]] = {

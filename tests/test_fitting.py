@@ -25,7 +25,6 @@ from robench.fitting import AGAINST, fit, fitted_spec
 from robench.metrics import accuracy, benign_accuracy, mean_norm
 from robench.outcomes import Outcomes
 from robench.panel import Panel, choose
-from robench.planning import data_of
 from robench.records import Evaluation
 from robench.runs import RunFolder, read_run
 from robench_attacks.fgm import FGM
@@ -48,19 +47,6 @@ def stock(tints: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for seed in (0, 1):
         tiny.trained("baseline", tints, runs, **TRAINING, seed=seed)
     return runs
-
-
-@pytest.fixture
-def runs(stock: Path, tmp_path: Path) -> Path:
-    """Return a copy of the classifiers."""
-    return shutil.copytree(stock, tmp_path / "runs")
-
-
-@pytest.fixture(scope="module")
-def data(stock: Path, tints: Path) -> Data:
-    """Return the classifiers' data."""
-    run = read_run(next(path.parent for path in stock.glob("*/DONE")))
-    return data_of(run.spec, tints, stock, "cpu")
 
 
 def folder(runs: Path) -> RunFolder:

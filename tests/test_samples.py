@@ -1,7 +1,6 @@
 """What an evaluation stores of each image: norms, and some of the images themselves."""
 
 import io
-import shutil
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ from numpy.typing import NDArray
 
 import recordings
 import subjects
-import tiny
 from robench import arrays
 from robench.data import Data
 from robench.errors import UserError
@@ -20,36 +18,12 @@ from robench.evaluation import NamedAttack, evaluate
 from robench.metrics import mean_norm
 from robench.outcomes import Outcomes
 from robench.panel import choose
-from robench.planning import data_of
 from robench.records import Evaluation
-from robench.runs import read_run
 from robench.samples import Samples, samples_path
 from robench_attacks.cw import CarliniWagner
 from robench_attacks.fgm import FGM
 
 WEAK = NamedAttack("fgm", FGM(eps=0.5))
-
-
-@pytest.fixture(scope="module")
-def stock(tints: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with two trained classifiers of different seeds; not to be changed."""
-    runs = tmp_path_factory.mktemp("stock")
-    for seed in (0, 1):
-        tiny.trained("baseline", tints, runs, epochs=6, batch_size=8, seed=seed)
-    return runs
-
-
-@pytest.fixture
-def runs(stock: Path, tmp_path: Path) -> Path:
-    """Return a copy of the classifiers."""
-    return shutil.copytree(stock, tmp_path / "runs")
-
-
-@pytest.fixture(scope="module")
-def data(stock: Path, tints: Path) -> Data:
-    """Return the classifiers' data."""
-    run = read_run(next(path.parent for path in stock.glob("*/DONE")))
-    return data_of(run.spec, tints, stock, "cpu")
 
 
 def record_of(runs: Path, made: Evaluation) -> Path:

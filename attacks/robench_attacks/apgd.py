@@ -17,7 +17,7 @@ from robench.attack import ART_BATCH, Attack
 from robench.errors import UserError
 from robench.gradient import within
 from robench.records import Setting
-from robench_attacks.gradient import broad, gradient, own_and_others, unit
+from robench_attacks.gradient import broad, gradient, loss_margin, unit
 from robench_attacks.lanes import Lanes, drive
 from robench_attacks.limits import above_zero, at_least
 from robench_attacks.network import Network, confirmed, lead
@@ -215,11 +215,6 @@ class _Climb(Lanes):
         self.point = (self.x + within(moved - self.x, eps)).clamp_(0, 1)
 
 
-def _ce(scores: Tensor, y: Tensor) -> Tensor:
-    own, others = own_and_others(scores, y)
-    return others.logsumexp(dim=1) - own
-
-
 def _dlr(scores: Tensor, y: Tensor) -> Tensor:
     if scores.shape[1] < 3:
         raise UserError("APGD: loss=dlr compares three classes, the network has 2; use loss=ce")
@@ -227,4 +222,4 @@ def _dlr(scores: Tensor, y: Tensor) -> Tensor:
     return -lead(scores, y) / (first[:, 0] - first[:, 2]).clamp_min(1e-12)
 
 
-LOSSES = {"ce": _ce, "dlr": _dlr}
+LOSSES = {"ce": loss_margin, "dlr": _dlr}

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from robench.gradient import norms
-from robench_attacks.gradient import broad, gradient, total
-from robench_attacks.network import CLEAR, Network, confirmed, lead, size
+from robench_attacks.gradient import broad, total
+from robench_attacks.network import Network, clearly_fooled, keep_nearer, lead, lead_slope
 
 FIRST_SHARE, LAST_SHARE = 0.5, 0.05
 """Of the way along the boundary to the image's foot on it, what a step of `walk` makes."""
@@ -43,7 +43,7 @@ class Found:
         exact = network(x)
         leading = lead(exact, y)
         offset = leading - lead(network.search(x), y) if network.approximate else leading * 0
-        fooled = leading < -CLEAR * size(exact)
+        fooled = clearly_fooled(exact, y)
         distance = torch.where(fooled, 0.0, torch.full_like(leading, torch.inf))
         return cls(x, y, x, distance, offset)
 
@@ -55,17 +55,7 @@ class Found:
         """Keep the nearer points; tell which seem misclassified. `scores`: the search's."""
         leading = self.corrected(scores)
         length = norms(point - self.x).flatten()
-        nearer = confirmed(
-            network,
-            point,
-            self.y,
-            scores=scores,
-            leading=leading,
-            offset=self.offset,
-            wanted=length < self.distance,
-        )
-        self.nearest = torch.where(broad(nearer, point), point, self.nearest)
-        self.distance = torch.where(nearer, length, self.distance)
+        keep_nearer(network, self, point, scores=scores, leading=leading, length=length)
         return leading < 0
 
 
@@ -91,15 +81,6 @@ def walk(network: Network, found: Found, start: Tensor, steps: int) -> Found:
     return found
 
 
-def lead_slope(network: Network, point: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the gradients of the labels' leads, shaped as `point`, and the logits."""
-    with torch.enable_grad():
-        point = point.detach().requires_grad_()
-        scores = network.search(point)
-        leading = lead(scores, y)
-    return gradient(leading, point), scores.detach()
-
-
 def approach(
     network: Network, x: Tensor, y: Tensor, point: Tensor, halvings: int, confidence: float = 0.0
 ) -> Tensor:
@@ -113,11 +94,6 @@ def approach(
         middle = (near + far) / 2
         tried = x + broad(middle, x) * (point - x)
         parts = zip(tried.split(network.lanes), y.split(network.lanes), strict=True)
-        fooled = torch.cat([_fools(network, *part, confidence) for part in parts])
+        fooled = torch.cat([clearly_fooled(network(q), label, confidence) for q, label in parts])
         far, near = torch.where(fooled, middle, far), torch.where(fooled, near, middle)
     return torch.where(broad(far < 1, x), x + broad(far, x) * (point - x), point)
-
-
-def _fools(network: Network, point: Tensor, y: Tensor, confidence: float) -> Tensor:
-    scores = network(point)
-    return lead(scores, y) + confidence < -CLEAR * size(scores)

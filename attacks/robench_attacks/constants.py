@@ -35,7 +35,6 @@ class Begin(Lanes):
 class Searches(Descents):
     """Images under descent for one constant after the other."""
 
-    x: Tensor
     lower: Tensor
     """The largest constant that failed, and the least that sufficed."""
     upper: Tensor
@@ -70,7 +69,6 @@ class Searches(Descents):
             lowest=never,
             least=never,
             stood=none,
-            x=begin.x,
             lower=none,
             upper=torch.full_like(one, UNBOUNDED),
             tried=none,

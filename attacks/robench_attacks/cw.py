@@ -25,12 +25,12 @@ from robench.attack import ART_BATCH, Attack
 from robench.errors import UserError
 from robench.gradient import norms
 from robench.records import Setting
-from robench_attacks.boundary import approach, lead_slope
+from robench_attacks.boundary import approach
 from robench_attacks.constants import Begin, Searches
 from robench_attacks.descent import TINY, stretch
 from robench_attacks.lanes import drive
 from robench_attacks.limits import above_zero, at_least
-from robench_attacks.network import Network
+from robench_attacks.network import Network, lead_slope
 from robench_attacks.walk import BoundaryWalk, boundary_walk
 
 if TYPE_CHECKING:

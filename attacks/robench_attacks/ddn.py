@@ -15,7 +15,7 @@ from robench.attack import Attack
 from robench.gradient import norms
 from robench.records import Setting
 from robench_attacks.boundary import Found
-from robench_attacks.gradient import broad, gradient, own_and_others, unit
+from robench_attacks.gradient import broad, gradient, loss_margin, unit
 from robench_attacks.limits import above_zero, at_least
 from robench_attacks.network import Network
 
@@ -85,6 +85,5 @@ def _uphill(network: Network, point: Tensor, y: Tensor) -> tuple[Tensor, Tensor]
     with torch.enable_grad():
         point = point.detach().requires_grad_()
         scores = network.search(point)
-        own, others = own_and_others(scores, y)
-        rise = others.logsumexp(dim=1) - own
-    return unit(gradient(rise, point)), scores.detach()
+        margin = loss_margin(scores, y)
+    return unit(gradient(margin, point)), scores.detach()

@@ -19,7 +19,7 @@ from robench.records import Setting
 from robench_attacks.gradient import broad, gradient, own_and_others
 from robench_attacks.lanes import Lanes, drive
 from robench_attacks.limits import at_least
-from robench_attacks.network import CLEAR, Network, lead, size
+from robench_attacks.network import CLEAR, Network, clearly_fooled, size
 
 if TYPE_CHECKING:
     from art.attacks import EvasionAttack
@@ -97,7 +97,7 @@ def deepfool(
         # gradients are worth computing for those alone that are not done.
         ways.scores = network(ways.point)
         ways.age = ways.age + 1
-        fooled = lead(ways.scores, ways.y) < -CLEAR * size(ways.scores)
+        fooled = clearly_fooled(ways.scores, ways.y)
         return (fooled | (ways.age >= steps)).nonzero().squeeze(1)
 
     def finish(ways: _Ways) -> None:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from robench_attacks.gradient import broad, gradient, total
+from robench_attacks.gradient import broad, total
 from robench_attacks.lanes import Lanes
-from robench_attacks.network import Network, confirmed, lead
+from robench_attacks.network import Network, keep_nearer, lead, lead_slope
 
 FIRST_DECAY, SECOND_DECAY, TINY = 0.9, 0.999, 1e-8
 """Adam's (Kingma & Ba, 2015)."""
@@ -52,17 +52,14 @@ class Descents(Lanes):
     def _step(self, network: Network, rate: float, confidence: float) -> None:
         bent = self.w.tanh()
         point = bent.mul(0.5).add_(0.5)
-        with torch.enable_grad():
-            point.requires_grad_()
-            scores = network.search(point)
-            leading = lead(scores, self.y) + confidence
-        slope = gradient(leading, point)
-        point, leading = point.detach(), self._corrected(leading.detach(), network)
+        slope, scores = lead_slope(network, point, self.y)
+        leading = self._corrected(lead(scores, self.y) + confidence, network)
         away = point - self.origin
         length = total(away.square())
         loss = length + self.constant * leading.clamp_min(0)
         self.lowest = torch.where(self.age > 0, torch.minimum(self.lowest, loss), self.lowest)
-        self._keep(network, point, scores.detach(), leading, length, confidence)
+        given = {"scores": scores, "leading": leading, "length": length}
+        keep_nearer(network, self, point, **given, confidence=confidence)
         pull = broad(self.constant * (leading > 0), slope)
         slope = slope.mul_(pull).add_(away, alpha=2)  # by the image, then by w
         slope.mul_(bent.square_().neg_().add_(1)).mul_(0.5)
@@ -74,28 +71,6 @@ class Descents(Lanes):
             self.offset = torch.where(self.offset.isnan(), self.known - leading, self.offset)
             return leading + self.offset
         return leading
-
-    def _keep(
-        self,
-        network: Network,
-        point: Tensor,
-        scores: Tensor,
-        leading: Tensor,
-        length: Tensor,
-        confidence: float,
-    ) -> None:
-        nearer = confirmed(
-            network,
-            point,
-            self.y,
-            scores=scores,
-            leading=leading,
-            offset=self.offset,
-            wanted=length < self.distance,
-            confidence=confidence,
-        )
-        self.nearest = torch.where(broad(nearer, point), point, self.nearest)
-        self.distance = torch.where(nearer, length, self.distance)
 
     def _adam(self, slope: Tensor, rate: float) -> None:
         self.age = self.age + 1

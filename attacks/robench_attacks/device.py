@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from robench.errors import UserError
+from robench.gradient import frozen
 from robench_attacks.network import Network
 from robench_attacks.sizing import lanes_for
 
@@ -97,7 +98,7 @@ class DeviceAttack(EvasionAttack):  # type: ignore[misc]  # ART has no types
         labels = None if y is None else _labels(_tensor(y), len(images), self.estimator.nb_classes)
         results = torch.empty_like(images)
         plain = torch.autocast(self.estimator.device.type, enabled=False)
-        with _frozen(self.estimator._model), plain, torch.no_grad():
+        with _resting(self.estimator._model), plain, torch.no_grad():
             self._fill(results, images, labels)
         return results if isinstance(x, Tensor) else results.numpy()
 
@@ -174,16 +175,13 @@ def _labels(given: Tensor, count: int, classes: int) -> Tensor:
 
 
 @contextmanager
-def _frozen(network: nn.Module) -> Iterator[None]:
+def _resting(network: nn.Module) -> Iterator[None]:
     """Evaluation mode, no gradients of weights; all as it was afterwards."""
     modes = [(module, module.training) for module in network.modules()]
-    wanted = [(weight, weight.requires_grad) for weight in network.parameters()]
     try:
         network.eval()
-        network.requires_grad_(False)
-        yield
+        with frozen(network):
+            yield
     finally:
         for module, mode in modes:
             module.training = mode
-        for weight, flag in wanted:
-            weight.requires_grad_(flag)

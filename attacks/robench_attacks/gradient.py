@@ -51,14 +51,22 @@ def own_and_others(logits: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     return own, logits.scatter(1, at_label, -torch.inf)
 
 
+def loss_margin(scores: Tensor, y: Tensor) -> Tensor:
+    """Return m, (n,): logsumexp of the other logits less the label's; cross-entropy is softplus(m).
+
+    It rises with cross-entropy, and does not saturate for a confident network.
+    """
+    own, others = own_and_others(scores, y)
+    return others.logsumexp(dim=1) - own
+
+
 def loss_direction(logits: Logits, x: Tensor, y: Tensor) -> Tensor:
     """Return the unit gradient of each image's cross-entropy; zero where the gradient is.
 
-    Cross-entropy is softplus(m), m = logsumexp of the other logits - the label's logit, so its
-    gradient is (1 - p_y) times that of m. Normalising cancels the factor, which float32 rounds to
-    0 for a confident network: the direction is taken from m.
+    The gradient of cross-entropy is (1 - p_y) times that of m, see `loss_margin`. Normalising
+    cancels the factor, which float32 rounds to 0 for a confident network: the direction is taken
+    from m.
     """
     with torch.enable_grad():
         x = x.detach().requires_grad_()
-        own, others = own_and_others(logits(x), y)
-        return unit(gradient(others.logsumexp(dim=1) - own, x))
+        return unit(gradient(loss_margin(logits(x), y), x))

@@ -1,9 +1,11 @@
 """The attacked network as an attack sees it: exact where results count, fast where it searches."""
 
+from typing import Protocol
+
 import torch
 from torch import Tensor
 
-from robench_attacks.gradient import Logits, own_and_others
+from robench_attacks.gradient import Logits, broad, gradient, own_and_others
 
 LANES = 64
 """Images attacked side by side where nothing is known of the network's size."""
@@ -53,6 +55,20 @@ def size(scores: Tensor) -> Tensor:
     return scores.detach().abs().amax(dim=1)
 
 
+def clearly_fooled(scores: Tensor, y: Tensor, confidence: float = 0.0) -> Tensor:
+    """Tell which logits (n, classes) misclassify by more than rounding could undo."""
+    return lead(scores, y) + confidence < -CLEAR * size(scores)
+
+
+def lead_slope(network: Network, point: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the gradients of the labels' leads, shaped as `point`, and the search's logits."""
+    with torch.enable_grad():
+        point = point.detach().requires_grad_()
+        scores = network.search(point)
+        leading = lead(scores, y)
+    return gradient(leading, point), scores.detach()
+
+
 def confirmed(
     network: Network,
     point: Tensor,
@@ -80,3 +96,40 @@ def confirmed(
         offset[doubtful] += truth - leading[doubtful]
         sure[doubtful] = truth < -CLEAR * size(exact)
     return sure
+
+
+class Nearest(Protocol):
+    """What an attack keeps of each image: the nearest misclassified point, and how far it is."""
+
+    y: Tensor
+    nearest: Tensor
+    distance: Tensor
+    offset: Tensor
+
+
+def keep_nearer(
+    network: Network,
+    kept: Nearest,
+    point: Tensor,
+    *,
+    scores: Tensor,
+    leading: Tensor,
+    length: Tensor,
+    confidence: float = 0.0,
+) -> None:
+    """Keep the points that are misclassified, see `confirmed`, and nearer than those kept.
+
+    `length`: (n,), in the measure of `kept.distance`.
+    """
+    nearer = confirmed(
+        network,
+        point,
+        kept.y,
+        scores=scores,
+        leading=leading,
+        offset=kept.offset,
+        wanted=length < kept.distance,
+        confidence=confidence,
+    )
+    kept.nearest = torch.where(broad(nearer, point), point, kept.nearest)
+    kept.distance = torch.where(nearer, length, kept.distance)

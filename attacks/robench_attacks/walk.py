@@ -19,7 +19,7 @@ from robench.attack import Attack
 from robench.records import Setting
 from robench_attacks.boundary import Found, walk
 from robench_attacks.ddn import DDN, ddn
-from robench_attacks.deepfool import deepfool
+from robench_attacks.deepfool import DeepFool
 from robench_attacks.gradient import broad
 from robench_attacks.limits import at_least
 from robench_attacks.network import Network
@@ -65,7 +65,7 @@ def boundary_walk(network: Network, x: Tensor, y: Tensor, budget: BoundaryWalk) 
     `x`: (n, ...) in [0, 1]; `y`: int64 (n,). An image that is misclassified already comes back as
     it is.
     """
-    starts = deepfool(network, x, steps=budget.deepfool_steps, candidates=10, overshoot=0.02)
+    starts = DeepFool(steps=budget.deepfool_steps).perturb(network, x, y)
     split = (part.split(network.lanes) for part in (x, y, starts))
     walked = [
         _walked(network, image, label, start, budget)

@@ -9,10 +9,11 @@ from robench.comparison_tables import differences_table, dominance_table
 from robench.markdown import escape, table
 from robench.metrics import mean_norm
 from robench.outcomes import Outcomes
+from robench.records import Precision
 from robench.reproduction.drawn import Served, by_label, by_strength
 from robench.reproduction.published import PublishedRow, row
 from robench.reproduction.record import Reproduction, Shown
-from robench.tables import EMPTY, PAPER_HEADER, interval, number, strength, target
+from robench.tables import EMPTY, PAPER_HEADER, interval, number, precision_note, strength, target
 
 HEADER = (*PAPER_HEADER[:-2], "checkpoint")
 
@@ -40,13 +41,11 @@ def _shown(made: Reproduction, shown: Shown, served: Sequence[Served]) -> list[s
 
 def _precision_note(served: Sequence[Served]) -> list[str]:
     """Name the attacks that searched in bf16, in all places or in some."""
-    said = []
-    for name in dict.fromkeys(one.result.evaluation.attack for one in served):
-        own = [one.result.evaluation for one in served if one.result.evaluation.attack == name]
-        searched = {evaluation.precision for evaluation in own}
-        if "bf16" in searched:
-            said.append(escape(name) + (" (in part)" if "float32" in searched else ""))
-    return [f"Searched in bf16, verified in float32: {', '.join(said)}."] if said else []
+    searched: dict[str, set[Precision]] = {}
+    for one in served:
+        evaluation = one.result.evaluation
+        searched.setdefault(evaluation.attack, set()).add(evaluation.precision)
+    return precision_note(searched)
 
 
 def _paper_table(made: Reproduction, served: Sequence[Served]) -> str:
