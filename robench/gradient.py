@@ -1,11 +1,13 @@
 """L2 geometry and loss ascent that defenses share. Images are (n, ...), norms one per image."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from robench.second_order import SecondOrder
 
 
 def norms(x: Tensor) -> Tensor:
@@ -38,10 +40,27 @@ def loss_gradient(model: nn.Module, x: Tensor, y: Tensor, *, through: bool) -> T
     `through`: keep the graph, so that what is built on the gradient can be differentiated by the
     weights (second order).
     """
-    with torch.enable_grad():
+
+    def loss(logits: Tensor) -> Tensor:
+        return F.cross_entropy(logits, y, reduction="sum")
+
+    return image_gradient(model, x, loss, through=through)
+
+
+def image_gradient(
+    model: Callable[[Tensor], Tensor],
+    x: Tensor,
+    score: Callable[[Tensor], Tensor],
+    *,
+    through: bool,
+) -> Tensor:
+    """Return the gradient, with respect to the images, of a scalar `score` of their logits.
+
+    `through`: as for `loss_gradient`.
+    """
+    with torch.enable_grad(), SecondOrder() if through else nullcontext():
         x = x if x.requires_grad else x.detach().requires_grad_()
-        loss = F.cross_entropy(model(x), y, reduction="sum")
-        (gradient,) = torch.autograd.grad(loss, x, create_graph=through)
+        (gradient,) = torch.autograd.grad(score(model(x)), x, create_graph=through)
     return gradient
 
 

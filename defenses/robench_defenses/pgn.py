@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from robench.defense import Defense
 from robench.errors import UserError
-from robench.gradient import with_norm
+from robench.gradient import image_gradient, with_norm
 from robench_defenses.generator import Generator
 
 Logits = Callable[[Tensor], Tensor]
@@ -71,9 +71,9 @@ class PGN(Defense):
 
     def gradient_image(self, model: Logits, x: Tensor, y: Tensor, batch: int) -> Tensor:
         """Return what the generator sees of the classifier, shaped as `x`."""
-        if self.preset == "code":
-            return probability_gradient(model, x, y) / batch
-        return with_norm(probability_gradient(model, x, y).detach(), 1.0)
+        through = self.preset == "code"
+        gradient = probability_gradient(model, x, y, through=through)
+        return gradient / batch if through else with_norm(gradient, 1.0)
 
     def loss(self, model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
         """Return the cross-entropy on the generator's images: what the classifier descends."""
@@ -96,16 +96,18 @@ class PGN(Defense):
         yield {"classifier": F.cross_entropy(model(moved), y)}
 
 
-def probability_gradient(model: Logits, x: Tensor, y: Tensor) -> Tensor:
-    """Return the gradient of each image's true-class probability, graph kept (Section 3.1).
+def probability_gradient(model: Logits, x: Tensor, y: Tensor, *, through: bool) -> Tensor:
+    """Return the gradient of each image's true-class probability (Section 3.1), in float32.
 
-    In float32 whatever the autocast: half precision underflows on it.
+    The softmax is of float32 whatever the autocast, since it saturates. The network is not: bf16
+    reaches as near to zero as float32, half precision underflows. `through`: keep the graph.
     """
-    with torch.enable_grad(), torch.autocast(x.device.type, enabled=False):
-        x = x.detach().requires_grad_()
-        probability = model(x).softmax(dim=1).gather(1, y[:, None])
-        (gradient,) = torch.autograd.grad(probability.sum(), x, create_graph=True)
-    return gradient
+
+    def probability(logits: Tensor) -> Tensor:
+        exact = logits.to(torch.promote_types(logits.dtype, torch.float32))
+        return exact.softmax(dim=1).gather(1, y[:, None]).sum()
+
+    return image_gradient(model, x.detach(), probability, through=through)
 
 
 def in_tanh_space(x: Tensor, perturbation: Tensor) -> Tensor:
