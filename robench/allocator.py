@@ -3,6 +3,7 @@
 import ctypes
 import functools
 import sys
+from collections.abc import Callable
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 """What glibc's mallopt calls M_TRIM_THRESHOLD and M_MMAP_THRESHOLD."""
@@ -17,10 +18,23 @@ def keep_freed_memory() -> bool:
     network has them zeroed page by page again: on a CPU a third of the time that a small network
     takes in bf16. The memory held is no more than was in use at the peak. Only with glibc.
     """
-    if not sys.platform.startswith("linux"):
-        return False
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (OSError, AttributeError):  # another C library
+    mallopt = _glibc("mallopt")
+    if mallopt is None:
         return False
     return all(bool(mallopt(option, _LARGE)) for option in (_TRIM_THRESHOLD, _MMAP_THRESHOLD))
+
+
+def give_back() -> None:
+    """Give freed memory back to the system, once: what is measured after it starts from nothing."""
+    if trim := _glibc("malloc_trim"):
+        trim(0)
+
+
+def _glibc(function: str) -> Callable[..., int] | None:
+    """Return a function of the C library; None where there is another one."""
+    if not sys.platform.startswith("linux"):
+        return None
+    try:
+        return getattr(ctypes.CDLL(None), function)
+    except (OSError, AttributeError):
+        return None

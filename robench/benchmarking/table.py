@@ -27,12 +27,12 @@ FLOORS = ("pass", "precision", "ms a sample", "batch", "layout")
 
 def rows_table(rows: Sequence[Row]) -> str:
     """Return the rows of a contest; `time` and `L2` are ratios to ours, `floor` to the least."""
-    return _aligned(HEADER, [_cells(row) for row in rows])
+    return aligned(HEADER, [_cells(row) for row in rows])
 
 
 def floors_table(floors: Sequence[Pass]) -> str:
     """Return the fastest passes that were found."""
-    return _aligned(
+    return aligned(
         FLOORS,
         [
             (one.way, one.precision, f"{1000 * one.seconds:.4f}", str(one.batch_size), one.layout)
@@ -77,7 +77,8 @@ def _number(value: float | None, digits: int) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
 
 
-def _aligned(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def aligned(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a Markdown table whose columns line up as text too."""
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     padded = [
         [cell.ljust(width) for cell, width in zip(cells, widths, strict=True)]

@@ -5,13 +5,22 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from robench.cli.options import data_option, device_option, given, runs_option, with_width
+from robench.cli.options import (
+    data_option,
+    device_option,
+    given,
+    parse_pairs,
+    runs_option,
+    settings_option,
+    with_width,
+)
 from robench.errors import RunFailed, UserError
 
 if TYPE_CHECKING:
     from robench.benchmarking.contests import Programme
     from robench.benchmarking.ground import Asked, Prepared
     from robench.benchmarking.record import Results
+    from robench.benchmarking.trainings import Asked as Timing
 
 TRAINING = ("defense", "dataset", "width", "epochs", "seed")
 
@@ -90,6 +99,74 @@ def attacks(json_file: Path | None, front_file: Path | None, **options: Any) -> 
         _draw(front_file, results, prepared)
     if results.failures:
         raise RunFailed(f"{len(results.failures)} contestants failed; the lines above say why")
+
+
+@command.command()
+@click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--defense", "defenses", multiple=True, help="Only this and the baseline; repeatable."
+)
+@settings_option("A setting of the one --defense, or model.KEY=VALUE, dataset.KEY=VALUE.")
+@click.option("--dataset", help="[default: noise of CIFAR-10's size, which takes as long]")
+@data_option()
+@click.option("--model", default="convpool", show_default=True)
+@click.option("--width", type=float, help="Short for --set model.width=...")
+@click.option("--batch-size", type=int, default=128, show_default=True)
+@click.option(
+    "--precision",
+    type=click.Choice(["auto", "bf16", "float32"]),
+    default="auto",
+    show_default=True,
+)
+@click.option("--steps", type=int, default=20, show_default=True, help="Of a lap.")
+@click.option("--rounds", type=int, default=3, show_default=True, help="Laps that count.")
+@click.option("--threads", type=click.IntRange(1), help="Of a CPU. [default: all cores]")
+@runs_option()
+@device_option()
+def train(json_file: Path | None, defenses: tuple[str, ...], **options: Any) -> None:
+    """Time the training of each defense beside the passes that it consists of.
+
+    Prints a row a defense: its time, the least that its passes through the networks take by
+    themselves, the ratio to that and to the baseline. Nothing of it is kept under --runs.
+    """
+    import torch
+
+    from robench import runs
+    from robench.benchmarking.cost import Cost, content, cost, costs_table
+    from robench.benchmarking.laps import times
+    from robench.benchmarking.trainings import images, lines
+
+    if options["threads"]:
+        torch.set_num_threads(options["threads"])
+    wanted, asked = lines(defenses, _own_settings(options["pairs"])), _timing(options)
+    data, epoch = images(asked, wanted[0], synthetic=options["dataset"] is None)
+    device, rows = data.train.x.device, list[Cost]()
+    for timed in times(wanted, asked, data):
+        rows.append(cost(timed, asked, epoch))
+        click.echo(costs_table(rows[-1:]).splitlines()[-1], err=True)
+        if json_file:
+            name = options["dataset"] or "noise"
+            runs.write_json(json_file, content(rows, asked, name, device))
+    click.echo(costs_table(rows))
+
+
+def _own_settings(pairs: tuple[str, ...]) -> dict[str, str]:
+    return {key: value for key, value in parse_pairs(pairs).items() if "." not in key}
+
+
+def _timing(options: dict[str, Any]) -> "Timing":
+    from robench.benchmarking.trainings import Asked as Timing
+    from robench.planning import Request
+
+    pairs = {key: value for key, value in parse_pairs(options["pairs"]).items() if "." in key}
+    names = ("data_dir", "model", "batch_size", "precision", "runs", "device")
+    request = Request(
+        "",
+        with_width(pairs, options["width"]),
+        **({"dataset": options["dataset"]} if options["dataset"] else {}),
+        **{name: options[name] for name in names},
+    )
+    return Timing(request, options["steps"], options["rounds"])
 
 
 def _check(checkpoint: str | None, front_file: Path | None) -> None:
