@@ -94,7 +94,7 @@ def reference(planned: Plan, loss_of: Loss) -> tuple[list[float], Mapping[str, T
     """Train in the plainest way; return each epoch's mean loss and the averaged weights."""
     spec, data = planned.spec, planned.data
     torch.manual_seed(derived_seed(spec.seed, "networks"))
-    network = planned.build().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = planned.build().to(memory_format=torch.channels_last)
     average = copy.deepcopy(network)
     optimizer = torch.optim.Adam(network.parameters(), lr=spec.learning_rate, fused=True)
     means = []
