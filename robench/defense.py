@@ -2,11 +2,14 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
+
+from robench.processes import ALONE, Processes, Share
 
 
 @dataclass
@@ -31,9 +34,11 @@ class Defense(ABC):
 
     @abstractmethod
     def loss(self, model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
-        """Return the scalar that `model` descends.
+        """Return the scalar that `model` descends: a mean over the images.
 
-        `x`: images, float (n, channels, height, width) in [0, 1]; `y`: labels, int64 (n,).
+        `x`: images, float (n, channels, height, width) in [0, 1]; `y`: labels, int64 (n,). Where
+        several processes train one run, they are this process's share of the batch, and the losses
+        of all are averaged.
         """
 
     def updates(self, model: nn.Module, x: Tensor, y: Tensor) -> Iterator[Mapping[str, Tensor]]:
@@ -44,13 +49,33 @@ class Defense(ABC):
         """
         yield {"classifier": self.loss(model, x, y)}
 
+    def batch_size(self, x: Tensor) -> int:
+        """Return the size of the batch that `x` is of: len(x), unless processes share the batch.
+
+        For a loss that depends on it beyond being a mean.
+        """
+        share: Share | None = getattr(self, "_share", None)
+        return share.whole if share else len(x)
+
+    @contextmanager
+    def sharing(self, share: Share) -> Iterator[None]:
+        """Have what is asked inside be asked for one process's share; the harness says so."""
+        self._share = share
+        try:
+            yield
+        finally:
+            del self._share
+
     def observe(self, perturbation: Tensor) -> None:
         """Count a batch of perturbations (n, ...) towards the mean L2 norm in the history."""
+        share: Share | None = getattr(self, "_share", None)
+        if share and not share.images:
+            return
         norms = perturbation.detach().float().flatten(1).norm(dim=1)
         total, count = getattr(self, "_observed", (torch.zeros((), device=norms.device), 0))
         self._observed = (total + norms.sum(), count + len(norms))
 
-    def mean_perturbation(self) -> float:
-        """Return the mean L2 norm observed since the last call; 0 where nothing was."""
+    def mean_perturbation(self, processes: Processes = ALONE) -> float:
+        """Return the mean L2 norm all observed since the last call; 0 where nothing was."""
         total, count = self.__dict__.pop("_observed", (0.0, 0))
-        return float(total) / count if count else 0.0
+        return processes.mean(float(total), count)

@@ -1,7 +1,7 @@
 """Networks, their optimizers and their moving averages: what a step changes."""
 
 import copy
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from robench import weights
 from robench.errors import UserError
+from robench.processes import ALONE, Processes
 
 CLASSIFIER = "classifier"
 
@@ -19,6 +20,8 @@ class Learner:
     The averages start at the initial weights and have no warm-up; they, not the raw weights, are
     what is evaluated and kept. A `frozen` network stays as it is, in evaluation mode: it has no
     optimizer, is its own average, and is not part of the state.
+
+    Several `processes` each hold all of this, and move alike.
     """
 
     def __init__(
@@ -28,6 +31,7 @@ class Learner:
         rate: float,
         ema: float,
         frozen: Collection[str] = (),
+        processes: Processes = ALONE,
     ) -> None:
         layout = torch.channels_last
         self.networks = {
@@ -43,6 +47,7 @@ class Learner:
             for name, network in self.trained.items()
         }
         self.rate = 1 - ema
+        self.processes = processes
 
     @property
     def classifier(self) -> nn.Module:
@@ -59,10 +64,11 @@ class Learner:
         """Name the network whose loss tells how training goes: the first that is trained."""
         return next(iter(self.trained))
 
-    def descend(self, losses: Mapping[str, Tensor]) -> None:
+    def descend(self, losses: Mapping[str, Tensor], weight: float = 1.0) -> None:
         """Move each named network down its loss; every gradient is taken before any moves.
 
-        Losses of frozen networks are ignored.
+        Losses of frozen networks are ignored. `weight`: what this process's losses count in the
+        batch's, whose gradients are the sum over the processes.
         """
         if unknown := losses.keys() - self.networks.keys():
             raise UserError(
@@ -75,7 +81,8 @@ class Learner:
             gradients = torch.autograd.grad(
                 loss, parameters, retain_graph=name != next(reversed(losses)), allow_unused=True
             )
-            for parameter, gradient in zip(parameters, gradients, strict=True):
+            summed = self._over_all(gradients, parameters, weight)
+            for parameter, gradient in zip(parameters, summed, strict=True):
                 parameter.grad = None if gradient is None else _laid_out(gradient, parameter)
         for name in losses:
             self.optimizers[name].step()
@@ -91,6 +98,11 @@ class Learner:
             )
             for kept, buffer in zip(average.buffers(), network.buffers(), strict=True):
                 kept.copy_(buffer)
+
+    def follow(self) -> None:
+        """Take over the weights and buffers of the first process; the weights are so already."""
+        for network in (*self.trained.values(), *self.averages.values()):
+            self.processes.copy_first(network.state_dict().values())
 
     def state(self) -> dict[str, Tensor]:
         """Return everything that resuming needs, as named tensors."""
@@ -116,6 +128,21 @@ class Learner:
                     fitting = _laid_out(value, like) if value.shape == like.shape else value
                     entries.setdefault(int(index), {})[key] = fitting
             optimizer.load_state_dict({**optimizer.state_dict(), "state": entries})
+
+    def _over_all(
+        self,
+        gradients: Sequence[Tensor | None],
+        parameters: Sequence[Tensor],
+        weight: float,
+    ) -> Sequence[Tensor | None]:
+        """Return the gradients of the whole batch."""
+        if self.processes.alone:
+            return gradients
+        filled = [  # messages are of one length, whatever the images of this process used
+            torch.zeros_like(parameter) if gradient is None else gradient
+            for gradient, parameter in zip(gradients, parameters, strict=True)
+        ]
+        return self.processes.summed(filled, weight)
 
 
 def _laid_out(tensor: Tensor, parameter: Tensor) -> Tensor:

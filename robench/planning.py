@@ -15,6 +15,7 @@ from robench.defense import Defense
 from robench.environment import choose_device, choose_precision
 from robench.errors import UserError
 from robench.plugins import DATASETS, DEFENSES, MODELS
+from robench.processes import ALONE, Processes
 from robench.records import Epoch, RunSpec, Setting
 from robench.settings import configure, values_of
 from robench.training import train
@@ -75,9 +76,10 @@ class Plan:
         """Return a fresh classifier."""
         return self.architecture.build(self.data.shape, len(self.data.classes))
 
-    def train(self, *, bar: bool = False) -> Iterator[Epoch]:
+    def train(self, *, bar: bool = False, processes: Processes = ALONE) -> Iterator[Epoch]:
         """Train the run, yielding each epoch once it is stored; see `robench.training.train`."""
-        return train(self.spec, self.defense, self.build, self.data, self.root, bar=bar)
+        given = (self.spec, self.defense, self.build, self.data, self.root)
+        return train(*given, bar=bar, processes=processes)
 
 
 def plan(request: Request, loaded: Data | None = None) -> Plan:

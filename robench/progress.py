@@ -11,8 +11,14 @@ from robench import files, runs, weights
 from robench.errors import UserError
 from robench.ladder import Ladder, Measured
 from robench.learner import CLASSIFIER, Learner
+from robench.processes import Processes
 from robench.records import Checkpoint, Epoch, RunSpec, from_json
 from robench.runs import RunFolder
+
+APART = (
+    "the processes do not see the same run: they need the same command, images and versions, and "
+    "a folder --runs that they share"
+)
 
 
 @dataclass
@@ -43,10 +49,26 @@ def keeper(
     return keep
 
 
+def finished(folder: RunFolder, spec: RunSpec, processes: Processes) -> bool:
+    """Tell whether the run is done; UserError for a folder that a newer robench wrote."""
+    if folder.manifest.exists():
+        runs.read_json(folder.manifest)
+    done = folder.done.exists()
+    processes.agree([spec.key, done], APART)
+    if done and processes.first:
+        folder.state.unlink(missing_ok=True)  # left where the run was killed right after DONE
+    return done
+
+
 def store(
     folder: RunFolder, spec: RunSpec, learner: Learner, ladder: Ladder, progress: Progress
 ) -> None:
-    """Write the state after an epoch, in one step, then the tables made from it."""
+    """Write the state after an epoch, in one step, then the tables made from it.
+
+    Of several processes the first does; so in all that writes here.
+    """
+    if not learner.processes.first:
+        return
     text = json.dumps(
         {
             "run": spec.key,
@@ -72,6 +94,12 @@ def resume(
         progress.checkpoints += [from_json(Checkpoint, row) for row in content["checkpoints"]]
         for name, value in content["ladder"].items():
             setattr(ladder, name, value)
+    learner.processes.agree(len(progress.history), APART)  # all have read, and one may write
+    if learner.processes.first:
+        _forget_unfinished(folder, progress)
+
+
+def _forget_unfinished(folder: RunFolder, progress: Progress) -> None:
     recorded = {row.file for row in progress.checkpoints}
     for path in folder.rungs.glob("*.safetensors"):
         if path.relative_to(folder.path).as_posix() not in recorded:
@@ -85,6 +113,14 @@ def finish(
     folder: RunFolder, spec: RunSpec, learner: Learner, steps: int, progress: Progress
 ) -> None:
     """Keep the averages of all networks as the final checkpoint and mark the run as done."""
+    if learner.processes.first:
+        _keep_final(folder, spec, learner, steps, progress)
+    learner.processes.wait()  # from here on, all find it done
+
+
+def _keep_final(
+    folder: RunFolder, spec: RunSpec, learner: Learner, steps: int, progress: Progress
+) -> None:
     tensors = weights.flatten(learner.averages)
     sha256 = weights.save(folder.final, tensors, {"run": spec.key})
     accuracy = progress.history[-1].accuracy

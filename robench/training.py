@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import torch
 from torch import nn
@@ -19,6 +20,7 @@ from robench.environment import describe
 from robench.errors import RunFailed
 from robench.ladder import Ladder
 from robench.learner import CLASSIFIER, Learner
+from robench.processes import ALONE, Processes, Share, check_shared
 from robench.progress import Progress
 from robench.records import Checkpoint, Epoch, Run, RunSpec, Strength, digest
 from robench.runs import RunFolder
@@ -37,6 +39,7 @@ def train(
     *,
     frozen: Checkpoint | None = None,
     bar: bool = False,
+    processes: Processes = ALONE,
 ) -> Iterator[Epoch]:
     """Train the run that `spec` describes under `root`, yielding each epoch once it is stored.
 
@@ -46,26 +49,27 @@ def train(
 
     `frozen`: the checkpoint that `build` returns. The classifier then stays as it is, and only
     the networks that the defense trains beside it are trained, recorded and kept.
+
+    `processes`: all call this alike, each with the data on its own device, `root` being one folder;
+    they share every batch. The first one writes.
     """
     folder = RunFolder(root / spec.key)
-    if folder.manifest.exists():
-        runs.read_json(folder.manifest)  # refuses to touch what a newer robench wrote
-    if folder.done.exists():
-        folder.state.unlink(missing_ok=True)  # left where the run was killed right after DONE
+    check_shared(processes, spec.batch_size)
+    if stored.finished(folder, spec, processes):
         return
     device = data.train.x.device
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(derived_seed(spec.seed, "networks"))
         networks = {CLASSIFIER: build(), **defense.networks(data.shape, len(data.classes))}
         fixed = (CLASSIFIER,) if frozen else ()
-        learner = Learner(networks, device, spec.learning_rate, spec.ema, fixed)
+        learner = Learner(networks, device, spec.learning_rate, spec.ema, fixed, processes)
         so_far, clock, steps = Progress(), Stopwatch(device), steps_per_epoch(spec, data)
         keep = stored.keeper(folder, spec, steps, so_far)
         ladder = Ladder(spec.rung, _measure(spec, data.validation, clock, frozen), keep)
-        runs.write_manifest(folder, described(spec, defense, data))
+        if processes.first:
+            runs.write_manifest(folder, described(spec, defense, data, processes))
         stored.resume(folder, spec, learner, ladder, so_far)
         for number in range(len(so_far.history) + 1, spec.epochs + 1):
-            torch.manual_seed(derived_seed(spec.seed, number))
             row = _epoch(number, spec, defense, data, learner, ladder, clock, bar=bar)
             so_far.history.append(row)
             stored.store(folder, spec, learner, ladder, so_far)
@@ -83,7 +87,7 @@ def steps_per_epoch(spec: RunSpec, data: Data) -> int:
     return math.ceil(len(data.train) / spec.batch_size)
 
 
-def described(spec: RunSpec, defense: Defense, data: Data) -> Run:
+def described(spec: RunSpec, defense: Defense, data: Data, processes: Processes = ALONE) -> Run:
     """Return the run's records as they are before its first epoch."""
     rest = differing(defense, but=defense.strength)
     return Run(
@@ -92,7 +96,7 @@ def described(spec: RunSpec, defense: Defense, data: Data) -> Run:
         strength=Strength(defense.strength, defense.stronger) if defense.strength else None,
         classes=len(data.classes),
         shape=data.shape,
-        environment=describe(data.train.x.device),
+        environment={**describe(data.train.x.device), **processes.described()},
         history=(),
         checkpoints=(),
     )
@@ -172,45 +176,78 @@ def _epoch(
     *,
     bar: bool,
 ) -> Epoch:
-    steps, watched = steps_per_epoch(spec, data), learner.watched
+    processes, watched, steps = learner.processes, learner.watched, steps_per_epoch(spec, data)
+    generator = _seeded(number, spec, data.train.y.device, processes)
     # The loss of networks beside a frozen classifier has no bound: they are meant to defeat it.
     limit = 20 * math.log(len(data.classes)) if watched == CLASSIFIER else math.inf
-    order = torch.randperm(len(data.train), device=data.train.y.device)
-    total = torch.zeros((), device=order.device)
+    order = torch.randperm(len(data.train), device=data.train.y.device, generator=generator)
+    total, passed = torch.zeros((), device=order.device), 0.0
+    learner.follow()
     learner.classifier.train(CLASSIFIER in learner.trained)
     clock.start()
-    title = f"epoch {number}/{spec.epochs}"
-    with tqdm(total=steps, desc=title, disable=not bar, leave=False, unit="step") as shown:
+    title, hidden = f"epoch {number}/{spec.epochs}", not (bar and processes.first)
+    with tqdm(total=steps, desc=title, disable=hidden, leave=False, unit="step") as shown:
         for step, index in enumerate(order.split(spec.batch_size), start=1):
-            total += _step(spec, defense, learner, augmented(data, index), data.train.y[index])
-            if step < steps:
+            share = processes.share(len(index))
+            x, y = augmented(data, index, generator, share.part), data.train.y[index[share.part]]
+            total.add_(_step(spec, defense, learner, share, x, y), alpha=share.weight)
+            passed += share.weight
+            if step < steps and processes.first:
                 ladder.climb((number - 1) * steps + step, learner.averaged)
             shown.update()
-            if clock.due(REFRESH):
-                loss = _checked(float(total) / step, number, limit, spec)
+            if passed and clock.due(REFRESH):
+                loss = float(total) / passed
+                if processes.alone:  # several see it at the end of the epoch, and stop together
+                    _checked(loss, number, limit, spec)
                 left = clock.seconds() / step * (steps * (spec.epochs - number + 1) - step)
-                shown.set_postfix(
-                    loss=f"{loss:.3f}",
-                    accuracy=f"{ladder.seen:.3f}" if ladder.seen else "-",
-                    run_left=tqdm.format_interval(left),
-                    refresh=False,
-                )
+                _show(shown, loss, ladder.seen, left)
     averaged = learner.averages[watched].parameters()
     whole = all(torch.isfinite(weight).all() for weight in averaged)
-    loss = _checked(float(total) / steps if whole else math.nan, number, limit, spec)
-    seconds = clock.seconds()
-    found = ladder.settle(number * steps, learner.averaged)
-    return Epoch(number, loss, found, seconds, defense.mean_perturbation())
+    mean = processes.mean(float(total) if whole else math.nan, passed)
+    loss, seconds = _checked(mean, number, limit, spec), clock.seconds()
+    found = ladder.settle(number * steps, learner.averaged) if processes.first else 0.0
+    found, seconds = processes.as_first([found, seconds])
+    return Epoch(number, loss, found, seconds, defense.mean_perturbation(processes))
+
+
+def _show(bar: "tqdm[NoReturn]", loss: float, accuracy: float, left: float) -> None:
+    """Write beside the bar how training goes; `left`: seconds to the end of the run."""
+    bar.set_postfix(
+        loss=f"{loss:.3f}",
+        accuracy=f"{accuracy:.3f}" if accuracy else "-",
+        run_left=tqdm.format_interval(left),
+        refresh=False,
+    )
+
+
+def _seeded(
+    number: int, spec: RunSpec, device: torch.device, processes: Processes
+) -> torch.Generator | None:
+    """Seed an epoch; return what all draw its batches from, None for torch's own generator.
+
+    Where several share a batch, torch's own is the defense's, and each draws other numbers.
+    """
+    seed = derived_seed(spec.seed, number)
+    if processes.alone:
+        torch.manual_seed(seed)
+        return None
+    torch.manual_seed(derived_seed(spec.seed, f"{number} {processes.rank}"))
+    return torch.Generator(device).manual_seed(seed)
 
 
 def _step(
-    spec: RunSpec, defense: Defense, learner: Learner, x: torch.Tensor, y: torch.Tensor
+    spec: RunSpec,
+    defense: Defense,
+    learner: Learner,
+    share: Share,
+    x: torch.Tensor,
+    y: torch.Tensor,
 ) -> torch.Tensor:
     """Move all networks once; return the loss of the classifier, or what is watched instead."""
     loss = torch.zeros((), device=x.device)
-    with autocast(x.device, spec.precision):
+    with autocast(x.device, spec.precision), defense.sharing(share):
         for losses in defense.updates(learner.classifier, x, y):
-            learner.descend(losses)
+            learner.descend(losses, share.weight)
             loss = losses.get(learner.watched, loss).detach().float()
     learner.average()
     return loss

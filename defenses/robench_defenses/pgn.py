@@ -64,9 +64,10 @@ class PGN(Defense):
     def perturb(self, model: Logits, x: Tensor, y: Tensor, batch: int | None = None) -> Tensor:
         """Return the generator's adversarial images (Eq. 5).
 
-        `batch`: the batch size that the gradient image of `code` is divided by; None: that of `x`.
+        `batch`: the batch size that the gradient image of `code` is divided by; None: that of the
+        batch that `x` is of.
         """
-        gradient = self.gradient_image(model, x, y, batch or len(x))
+        gradient = self.gradient_image(model, x, y, batch or self.batch_size(x))
         return in_tanh_space(x, self._generator(gradient, x, y).to(x.dtype))
 
     def gradient_image(self, model: Logits, x: Tensor, y: Tensor, batch: int) -> Tensor:

@@ -16,15 +16,24 @@ if TYPE_CHECKING:
 @settings_option("A setting: KEY=VALUE of the defense, model.KEY=VALUE, dataset.KEY=VALUE.")
 @training_options()
 def command(pairs: tuple[str, ...], width: float | None, **options: Any) -> None:
-    """Train one defense; an interrupted run goes on, a finished one is skipped."""
+    """Train one defense; an interrupted run goes on, a finished one is skipped.
+
+    Under torchrun, its processes train the run together.
+    """
     from robench.planning import Request, plan
+    from robench.processes import joined
     from robench.runs import RunFolder
 
-    planned = plan(Request(settings=with_width(parse_pairs(pairs), width), **options))
-    folder = RunFolder(planned.root / planned.spec.key)
-    click.echo(f"{folder.path}{' is finished already' if folder.done.exists() else ''}")
-    for row in planned.train(bar=sys.stderr.isatty()):
-        click.echo(passed(row, planned.spec.epochs))
+    with joined(options["device"]) as processes:
+        with processes.first_before_others():  # who fetches and decodes images for all
+            planned = plan(Request(settings=with_width(parse_pairs(pairs), width), **options))
+        folder = RunFolder(planned.root / planned.spec.key)
+        there = " is finished already" if folder.done.exists() else ""
+        if processes.first:
+            click.echo(f"{folder.path}{there}")
+        for row in planned.train(bar=sys.stderr.isatty(), processes=processes):
+            if processes.first:
+                click.echo(passed(row, planned.spec.epochs))
 
 
 def passed(row: "Epoch", epochs: int) -> str:
