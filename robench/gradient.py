@@ -2,12 +2,18 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from robench.second_order import SecondOrder
+
+Sought = Literal["any", "images", "through"]
+"""By weights, by images or both; by images alone; by images, keeping the graph."""
+_SOUGHT: ContextVar[Sought] = ContextVar("sought", default="any")
 
 
 def norms(x: Tensor) -> Tensor:
@@ -58,10 +64,20 @@ def image_gradient(
 
     `through`: as for `loss_gradient`.
     """
-    with torch.enable_grad(), SecondOrder() if through else nullcontext():
-        x = x if x.requires_grad else x.detach().requires_grad_()
-        (gradient,) = torch.autograd.grad(score(model(x)), x, create_graph=through)
+    token = _SOUGHT.set("through" if through else "images")
+    try:
+        with torch.enable_grad(), SecondOrder() if through else nullcontext():
+            x = x if x.requires_grad else x.detach().requires_grad_()
+            score_of_all = score(model(x))
+    finally:
+        _SOUGHT.reset(token)
+    (gradient,) = torch.autograd.grad(score_of_all, x, create_graph=through)
     return gradient
+
+
+def sought() -> Sought:
+    """Return what the network that is being called will be differentiated by."""
+    return _SOUGHT.get()
 
 
 @contextmanager

@@ -48,6 +48,8 @@ class Learner:
         }
         self.rate = 1 - ema
         self.processes = processes
+        self.called = self.classifier
+        """What the defense calls: the classifier, compiled or as it is."""
 
     @property
     def classifier(self) -> nn.Module:

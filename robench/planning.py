@@ -14,6 +14,7 @@ from robench.data import Data
 from robench.defense import Defense
 from robench.environment import choose_device, choose_precision
 from robench.errors import UserError
+from robench.kernels import FREE, Kernels
 from robench.plugins import DATASETS, DEFENSES, MODELS
 from robench.processes import ALONE, Processes
 from robench.records import Epoch, RunSpec, Setting
@@ -45,6 +46,9 @@ class Request:
     seed: int = 0
     runs: Path = Path("runs")
     device: str = "auto"
+    deterministic: bool = False
+    compile: bool = False
+    """Both as in `robench.kernels.Kernels`; they do not decide which run it is."""
 
     def __post_init__(self) -> None:
         """Refuse numbers outside their range."""
@@ -71,6 +75,7 @@ class Plan:
     architecture: Architecture
     data: Data
     root: Path
+    kernels: Kernels = FREE
 
     def build(self) -> nn.Module:
         """Return a fresh classifier."""
@@ -79,7 +84,7 @@ class Plan:
     def train(self, *, bar: bool = False, processes: Processes = ALONE) -> Iterator[Epoch]:
         """Train the run, yielding each epoch once it is stored; see `robench.training.train`."""
         given = (self.spec, self.defense, self.build, self.data, self.root)
-        return train(*given, bar=bar, processes=processes)
+        return train(*given, bar=bar, processes=processes, kernels=self.kernels)
 
 
 def plan(request: Request, loaded: Data | None = None) -> Plan:
@@ -124,7 +129,8 @@ def plan(request: Request, loaded: Data | None = None) -> Plan:
         precision=choose_precision(request.precision, device),
         rung=request.rung,
     )
-    return Plan(spec, configured, architecture, data, request.runs)
+    kernels = Kernels(request.deterministic, request.compile)
+    return Plan(spec, configured, architecture, data, request.runs, kernels)
 
 
 def data_of(spec: RunSpec, data_dir: Path | None, runs: Path, device: str) -> Data:

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
@@ -13,11 +13,14 @@ from tqdm import tqdm
 
 from robench import progress as stored
 from robench import runs
+from robench.allocator import keep_freed_memory
 from robench.augment import augmented
+from robench.compiling import Compiled, compiled
 from robench.data import Data, Split
 from robench.defense import Defense
 from robench.environment import describe
 from robench.errors import RunFailed
+from robench.kernels import FREE, Kernels
 from robench.ladder import Ladder
 from robench.learner import CLASSIFIER, Learner
 from robench.processes import ALONE, Processes, Share, check_shared
@@ -40,6 +43,7 @@ def train(
     frozen: Checkpoint | None = None,
     bar: bool = False,
     processes: Processes = ALONE,
+    kernels: Kernels = FREE,
 ) -> Iterator[Epoch]:
     """Train the run that `spec` describes under `root`, yielding each epoch once it is stored.
 
@@ -52,7 +56,10 @@ def train(
 
     `processes`: all call this alike, each with the data on its own device, `root` being one folder;
     they share every batch. The first one writes.
+
+    `kernels`: how to compute, where it changes no more than rounding.
     """
+    keep_freed_memory()
     folder = RunFolder(root / spec.key)
     check_shared(processes, spec.batch_size)
     if stored.finished(folder, spec, processes):
@@ -67,10 +74,14 @@ def train(
         keep = stored.keeper(folder, spec, steps, so_far)
         ladder = Ladder(spec.rung, _measure(spec, data.validation, clock, frozen), keep)
         if processes.first:
-            runs.write_manifest(folder, described(spec, defense, data, processes))
+            how = {**processes.described(), **kernels.described()}
+            runs.write_manifest(folder, described(spec, defense, data, how))
         stored.resume(folder, spec, learner, ladder, so_far)
+        if kernels.compile and not frozen:
+            _compile(learner, spec, data, clock)
         for number in range(len(so_far.history) + 1, spec.epochs + 1):
-            row = _epoch(number, spec, defense, data, learner, ladder, clock, bar=bar)
+            with kernels.chosen(device):
+                row = _epoch(number, spec, defense, data, learner, ladder, clock, bar=bar)
             so_far.history.append(row)
             stored.store(folder, spec, learner, ladder, so_far)
             yield row
@@ -87,8 +98,13 @@ def steps_per_epoch(spec: RunSpec, data: Data) -> int:
     return math.ceil(len(data.train) / spec.batch_size)
 
 
-def described(spec: RunSpec, defense: Defense, data: Data, processes: Processes = ALONE) -> Run:
-    """Return the run's records as they are before its first epoch."""
+def described(
+    spec: RunSpec, defense: Defense, data: Data, how: Mapping[str, str] | None = None
+) -> Run:
+    """Return the run's records as they are before its first epoch.
+
+    `how`: what its environment says beyond the machine.
+    """
     rest = differing(defense, but=defense.strength)
     return Run(
         spec=spec,
@@ -96,7 +112,7 @@ def described(spec: RunSpec, defense: Defense, data: Data, processes: Processes 
         strength=Strength(defense.strength, defense.stronger) if defense.strength else None,
         classes=len(data.classes),
         shape=data.shape,
-        environment={**describe(data.train.x.device), **processes.described()},
+        environment={**describe(data.train.x.device), **(how or {})},
         history=(),
         checkpoints=(),
     )
@@ -151,6 +167,15 @@ class Stopwatch:
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
         return time.perf_counter()
+
+
+def _compile(learner: Learner, spec: RunSpec, data: Data, clock: Stopwatch) -> None:
+    """Have the classifier called compiled, if that is faster on the batches of this process."""
+    whole, last = spec.batch_size, len(data.train) % spec.batch_size
+    sizes = {learner.processes.share(count).images: None for count in (whole, last) if count}
+    batches = [data.train.floats(slice(0, size)) for size in sizes if size]
+    with autocast(data.train.x.device, spec.precision):
+        learner.called, _ = compiled(learner.classifier, batches, clock.seconds)
 
 
 def _measure(
@@ -245,8 +270,10 @@ def _step(
 ) -> torch.Tensor:
     """Move all networks once; return the loss of the classifier, or what is watched instead."""
     loss = torch.zeros((), device=x.device)
+    if isinstance(learner.called, Compiled):
+        learner.called.begin_step()
     with autocast(x.device, spec.precision), defense.sharing(share):
-        for losses in defense.updates(learner.classifier, x, y):
+        for losses in defense.updates(learner.called, x, y):
             learner.descend(losses, share.weight)
             loss = losses.get(learner.watched, loss).detach().float()
     learner.average()

@@ -70,7 +70,8 @@ class Generator(nn.Module):
 
     def forward(self, gradient: Tensor, x: Tensor, y: Tensor) -> Tensor:
         """Return the perturbation, shaped as `x`, for labels `y` (n,)."""
-        label = self._shown("label", F.one_hot(y, self.classes).to(x.dtype))
+        one_hot = y[:, None] == torch.arange(self.classes, device=y.device)
+        label = self._shown("label", one_hot.to(x.dtype))
         gradient, image = self._shown("gradient", gradient), self._shown("image", 2 * x - 1)
         h = F.leaky_relu(self.hidden(label), SLOPE)
         h = F.leaky_relu(self.spread(torch.cat([h, label], dim=1)), SLOPE)

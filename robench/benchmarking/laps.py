@@ -2,6 +2,7 @@
 
 import math
 import tempfile
+import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -33,7 +34,7 @@ class Timed:
     line: Line
     seconds: float
     first: float
-    """Seconds that the first lap, which is not counted, took longer than an ordinary one."""
+    """Seconds that the first lap, which is not counted, took longer: warming up, compiling."""
     passes: dict[tuple[str, Way], float]
     """A step, by network and way."""
     pace: Pace
@@ -74,7 +75,9 @@ def _timed(line: Line, own: Plan, reference: Plan, asked: Asked) -> Timed:
     passes, networks, calls = counted(own)
     with closing(_begun(own)) as ours, closing(_begun(reference)) as plain:
         next(plain)
-        first = next(ours).seconds
+        begun = time.perf_counter()
+        next(ours)
+        first = time.perf_counter() - begun
         _, most = peak(lambda: next(ours), own.data.train.x.device)
         rounds = [
             Round(

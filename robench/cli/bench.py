@@ -9,6 +9,7 @@ from robench.cli.options import (
     data_option,
     device_option,
     given,
+    kernel_options,
     parse_pairs,
     runs_option,
     settings_option,
@@ -123,6 +124,7 @@ def attacks(json_file: Path | None, front_file: Path | None, **options: Any) -> 
 @click.option("--threads", type=click.IntRange(1), help="Of a CPU. [default: all cores]")
 @runs_option()
 @device_option()
+@kernel_options()
 def train(json_file: Path | None, defenses: tuple[str, ...], **options: Any) -> None:
     """Time the training of each defense beside the passes that it consists of.
 
@@ -159,7 +161,16 @@ def _timing(options: dict[str, Any]) -> "Timing":
     from robench.planning import Request
 
     pairs = {key: value for key, value in parse_pairs(options["pairs"]).items() if "." in key}
-    names = ("data_dir", "model", "batch_size", "precision", "runs", "device")
+    names = (
+        "data_dir",
+        "model",
+        "batch_size",
+        "precision",
+        "runs",
+        "device",
+        "deterministic",
+        "compile",
+    )
     request = Request(
         "",
         with_width(pairs, options["width"]),

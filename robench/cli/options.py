@@ -41,6 +41,15 @@ def device_option() -> Decorator:
     )
 
 
+def kernel_options() -> Decorator:
+    """Add `--deterministic` and `--compile`."""
+    repeat = click.option(
+        "--deterministic", is_flag=True, help="The same bytes from the same seed on a GPU too."
+    )
+    faster = click.option("--compile", is_flag=True, help="Let torch compile, if that is faster.")
+    return lambda function: repeat(faster(function))
+
+
 def settings_option(text: str) -> Decorator:
     """Add `--set KEY=VALUE`, repeatable."""
     return click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help=text)
@@ -102,6 +111,7 @@ def training_options() -> Decorator:
         click.option("--seed", type=int, default=0, show_default=True),
         runs_option(),
         device_option(),
+        kernel_options(),
     ]
 
     def add(function: Callable[..., Any]) -> Callable[..., Any]:
