@@ -34,7 +34,10 @@ def within(x: Tensor, radius: float) -> Tensor:
 
 def uniform_in_ball(x: Tensor, radius: float) -> Tensor:
     """Draw one point per image, uniform in the L2 ball of `radius` around the origin."""
-    direction = with_norm(torch.randn_like(x), 1.0)
+    # Drawn in the shape's order, which is ten times faster than in channels-last's, and then the
+    # same whatever the layout.
+    drawn = torch.randn(x.shape, dtype=x.dtype, device=x.device)
+    direction = with_norm(torch.empty_like(x, requires_grad=False).copy_(drawn), 1.0)
     dimensions = x[0].numel()
     length = torch.rand(len(x), device=x.device) ** (1 / dimensions)
     return direction * (radius * length.view(-1, *[1] * (x.dim() - 1)))

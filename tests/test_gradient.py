@@ -79,6 +79,17 @@ def test_points_are_uniform_in_the_ball() -> None:
     assert float(direction.mean(dim=0).abs().max()) < 0.02
 
 
+def test_points_do_not_depend_on_the_memory_layout() -> None:
+    x = torch.rand(4, 3, 5, 6)
+    last = x.to(memory_format=torch.channels_last)
+    torch.manual_seed(0)
+    plain = uniform_in_ball(x, 0.5)
+    torch.manual_seed(0)
+    assert torch.equal(uniform_in_ball(last, 0.5), plain)
+    torch.manual_seed(0)
+    assert uniform_in_ball(last, 0.5).stride() == last.stride()
+
+
 def test_loss_gradient_is_each_image_s_own() -> None:
     network, (x, y) = smooth(), batch()
     found = loss_gradient(network, x, y, through=False)

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch.nn import functional as F
 
 import tiny
 from robench.benchmarking import laps, trainings
+from robench.benchmarking.busy import busy, seconds
 from robench.benchmarking.cost import UNITS
 from robench.benchmarking.pace import pace
 from robench.benchmarking.peak import peak
@@ -124,6 +126,28 @@ def test_peak_sees_what_is_freed_again() -> None:
     size = 64 * 2**20
     _, most = peak(lambda: float(torch.ones(size // 4).sum()), CPU)
     assert most is None or most > 0.9 * size
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """What a profiler lists."""
+
+    self_device_time_total: float
+
+
+def test_device_time_is_that_of_all_kernels_and_a_cpu_has_none() -> None:
+    assert seconds([Kernel(1.5e6), Kernel(0.5e6)]) == 2.0
+    done: list[int] = []
+    assert busy(lambda: done.append(1), CPU) is None
+    assert done == []  # nothing to learn: not done
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_is_busy_part_of_the_time() -> None:
+    x = torch.rand(512, 512, device="cuda")
+    used = busy(lambda: x @ x, x.device)
+    assert used is not None
+    assert 0 < used < 1
 
 
 def test_lines_are_the_asked_ones_beside_the_reference() -> None:

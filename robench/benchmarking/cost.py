@@ -29,6 +29,7 @@ HEADER = (
     "by passes",
     "start, s",
     "peak, MiB",
+    "busy",
 )
 
 
@@ -59,6 +60,8 @@ class Cost:
     """Seconds that the first lap took longer than others: warming up and, if asked, compiling."""
     peak_memory: int | None
     """Beyond the images and the program; None where it cannot be known."""
+    busy: float | None
+    """Share of a step for which a GPU computes; None of a CPU."""
 
 
 def cost(timed: Timed, asked: Asked, images: int) -> Cost:
@@ -87,6 +90,7 @@ def cost(timed: Timed, asked: Asked, images: int) -> Cost:
         other_networks=others / timed.floor,
         starting=timed.first,
         peak_memory=timed.peak,
+        busy=timed.busy,
     )
 
 
@@ -126,6 +130,7 @@ def _cells(row: Cost) -> tuple[str, ...]:
         f"{row.ratio_by_passes:.2f}" + (" + others" if row.other_networks else ""),
         f"{row.starting:.1f}",
         "-" if row.peak_memory is None else f"{row.peak_memory / 2**20:.0f}",
+        "-" if row.busy is None else f"{row.busy:.2f}",
     )
 
 

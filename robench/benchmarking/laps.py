@@ -13,6 +13,7 @@ from typing import cast
 from torch import nn
 
 from robench.allocator import keep_freed_memory
+from robench.benchmarking.busy import busy
 from robench.benchmarking.pace import Pace, pace
 from robench.benchmarking.peak import peak
 from robench.benchmarking.trainings import Asked, Line, lap, planned
@@ -44,6 +45,8 @@ class Timed:
     to_reference: float
     peak: int | None
     """Bytes; None where it cannot be known."""
+    busy: float | None
+    """Share of a step for which a GPU computes; None of a CPU."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,9 @@ def _timed(line: Line, own: Plan, reference: Plan, asked: Asked) -> Timed:
         begun = time.perf_counter()
         next(ours)
         first = time.perf_counter() - begun
-        _, most = peak(lambda: next(ours), own.data.train.x.device)
+        device = own.data.train.x.device
+        _, most = peak(lambda: next(ours), device)
+        computing = busy(lambda: next(ours), device)
         rounds = [
             Round(
                 reference=next(plain).seconds / asked.steps,
@@ -99,6 +104,7 @@ def _timed(line: Line, own: Plan, reference: Plan, asked: Asked) -> Timed:
         to_floor=median(one.seconds / least for one, least in zip(rounds, floors, strict=True)),
         to_reference=median(one.seconds / one.reference for one in rounds),
         peak=most,
+        busy=None if computing is None else computing / (seconds * asked.steps),
     )
 
 

@@ -83,7 +83,7 @@ def planned(line: Line, asked: Asked, data: Data, root: Path) -> Plan:
         asked.request,
         defense=line.defense,
         settings={**asked.request.settings, **line.settings},
-        epochs=asked.rounds + 3,  # one warms up, one is for memory, the last is never begun
+        epochs=asked.rounds + 4,  # one warms up, two are measured otherwise, the last is not begun
         rung=0.0,
         runs=root,
     )
