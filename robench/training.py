@@ -55,9 +55,7 @@ def train(
     the networks that the defense trains beside it are trained, recorded and kept.
 
     `processes`: all call this alike, each with the data on its own device, `root` being one folder;
-    they share every batch. The first one writes.
-
-    `kernels`: how to compute, where it changes no more than rounding.
+    they share every batch. The first one writes. `kernels`: how to compute, up to rounding.
     """
     keep_freed_memory()
     folder = RunFolder(root / spec.key)
@@ -74,11 +72,10 @@ def train(
         keep = stored.keeper(folder, spec, steps, so_far)
         ladder = Ladder(spec.rung, _measure(spec, data.validation, clock, frozen), keep)
         if processes.first:
-            how = {**processes.described(), **kernels.described()}
+            how = processes.described() | kernels.described()
             runs.write_manifest(folder, described(spec, defense, data, how))
         stored.resume(folder, spec, learner, ladder, so_far)
-        if kernels.compile and not frozen:
-            _compile(learner, spec, data, clock)
+        _compile(learner, spec, data, clock, kernels)
         for number in range(len(so_far.history) + 1, spec.epochs + 1):
             with kernels.chosen(device):
                 row = _epoch(number, spec, defense, data, learner, ladder, clock, bar=bar)
@@ -169,8 +166,12 @@ class Stopwatch:
         return time.perf_counter()
 
 
-def _compile(learner: Learner, spec: RunSpec, data: Data, clock: Stopwatch) -> None:
-    """Have the classifier called compiled, if that is faster on the batches of this process."""
+def _compile(
+    learner: Learner, spec: RunSpec, data: Data, clock: Stopwatch, kernels: Kernels
+) -> None:
+    """If asked to, call the classifier compiled where that is faster on this process's batches."""
+    if not kernels.compile or CLASSIFIER not in learner.trained:
+        return
     whole, last = spec.batch_size, len(data.train) % spec.batch_size
     sizes = {learner.processes.share(count).images: None for count in (whole, last) if count}
     batches = [data.train.floats(slice(0, size)) for size in sizes if size]
