@@ -68,9 +68,9 @@ def compiled(
             buffer.copy_(before)  # batch statistics: the rehearsal is no training
     ratio, spent = times[0] / times[1], time.perf_counter() - started
     if ratio >= 1:
-        log.warning("compiled, a pass takes %.2f of its time: training goes on without", ratio)
+        log.warning("compiled, a step takes %.2f times as long: training goes on without", ratio)
         return network, spent
-    log.info("compiled in %.0f s, a pass takes %.2f of its time", spent, ratio)
+    log.info("compiled in %.0f s, a step takes %.2f times as long", spent, ratio)
     return made, spent
 
 

@@ -12,6 +12,7 @@ from robench.benchmarking.trainings import Asked
 from robench.environment import describe
 from robench.learner import CLASSIFIER
 from robench.markdown import escape
+from robench.settings import text
 
 UNITS = {"forward": 1, "inputs": 1, "weights": 2, "through": 2}
 """Forward passes' worth of arithmetic: a backward pass for inputs convolves once a layer, one for
@@ -117,7 +118,7 @@ def content(rows: Sequence[Cost], asked: Asked, data: str, device: torch.device)
 
 
 def _cells(row: Cost) -> tuple[str, ...]:
-    settings = ", ".join(f"{key}={_short(value)}" for key, value in row.settings.items())
+    settings = ", ".join(f"{key}={text(value)}" for key, value in row.settings.items())
     return (
         escape(f"{row.defense} ({settings})" if settings else row.defense),
         f"{1000 * row.seconds_per_step:.1f}",
@@ -145,7 +146,3 @@ def _passes(passes: Mapping[str, float]) -> str:
         for name, counts in words.items()
     ]
     return "; ".join(texts)
-
-
-def _short(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
