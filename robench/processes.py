@@ -102,9 +102,9 @@ class Processes:
     def copy_first(self, tensors: Iterable[Tensor]) -> None:
         """Overwrite each tensor by the first one's."""
         for tensor in () if self.alone else tensors:
-            flat = tensor.reshape(-1).contiguous()
-            _exchange(distributed.broadcast, flat, 0)
-            tensor.copy_(flat.view(tensor.shape))
+            message = tensor.clone(memory_format=torch.contiguous_format)
+            _exchange(distributed.broadcast, message, 0)
+            tensor.copy_(message)
 
     def agree(self, value: object, differing: str) -> None:
         """Raise UserError(`differing`), in all, unless all come with the same JSON `value`."""

@@ -33,6 +33,7 @@ CASES: Sequence[sharing.Case] = (
     ("pgn", {**EXACT, "settings": {"preset": "paper"}}),
     ("fgm", SCRAPS),
     ("pgn", SCRAPS),
+    ("fgm", {**EXACT, "dataset": "digits", "batch_size": 400}),  # of one channel
 )
 EVEN = {**EXACT, "validation": 8, "batch_size": 32, "ema": 0.0}
 """64 images to train on, in halves; the average is the weights."""
