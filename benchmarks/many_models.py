@@ -26,7 +26,8 @@ from robench.environment import choose_device, choose_precision, describe
 from robench.learner import CLASSIFIER, Learner
 from robench.models.convpool import SLOPE, ConvPool
 from robench.records import Precision
-from robench.training import Stopwatch, autocast
+from robench.stopwatch import Stopwatch
+from robench.training import autocast
 
 FIRST = "one after another"
 SHAPE, CLASSES = (3, 32, 32), 10

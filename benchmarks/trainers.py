@@ -32,7 +32,8 @@ from robench.estimator import wrap
 from robench.peer import Target
 from robench.planning import Plan, Request, plan
 from robench.records import Precision
-from robench.training import Stopwatch, autocast, train
+from robench.stopwatch import Stopwatch
+from robench.training import autocast, train
 from robench_attacks.peers.torchattacks import Torchattacks
 
 ATTACK_STEPS = 10

@@ -77,7 +77,9 @@ def store(
             "ladder": {"stride": ladder.stride, "kept": ladder.kept, "seen": ladder.seen},
         }
     )
-    weights.save(folder.state, learner.state(), {"robench": text})
+    tensors = learner.state()
+    mark = {"robench": text, "sha256": weights.digest(tensors, text)}
+    weights.save(folder.state, tensors, mark)
     write_tables(folder, progress)
 
 
@@ -89,7 +91,10 @@ def resume(
         content = _stored(folder)
         if content["run"] != spec.key:
             raise UserError(f"{folder.state} is of the run {content['run']}; delete it")
-        learner.restore(weights.load(folder.state), folder.state)
+        tensors = weights.load(folder.state)
+        if content["sha256"] not in ("", weights.digest(tensors, content["text"])):
+            raise _damaged(folder, "its bytes are not those that were written")
+        learner.restore(tensors, folder.state)
         progress.history += [from_json(Epoch, row) for row in content["history"]]
         progress.checkpoints += [from_json(Checkpoint, row) for row in content["checkpoints"]]
         for name, value in content["ladder"].items():
@@ -139,12 +144,21 @@ def write_tables(folder: RunFolder, progress: Progress) -> None:
 
 
 def _stored(folder: RunFolder) -> dict[str, Any]:
+    """Return what the state says beside its tensors, as `text` too, and the hash of both.
+
+    The hash is empty in a state that an older robench wrote.
+    """
     try:
         with safe_open(folder.state, framework="pt") as file:
             metadata = file.metadata() or {}
-        content: dict[str, Any] = json.loads(metadata["robench"])
-        return content
+        text, sha256 = metadata["robench"], metadata.get("sha256", "")
+        content: dict[str, Any] = json.loads(text)
+        return {**content, "text": text, "sha256": sha256}
     except (SafetensorError, OSError, KeyError, ValueError) as error:
-        raise UserError(
-            f"{folder.state} is damaged ({error}); delete it to train this run from the start"
-        ) from None
+        raise _damaged(folder, str(error)) from None
+
+
+def _damaged(folder: RunFolder, reason: str) -> UserError:
+    return UserError(
+        f"{folder.state} is damaged ({reason}); delete it to train this run from the start"
+    )

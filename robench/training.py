@@ -1,9 +1,8 @@
 """Train one run: the loop over epochs and steps."""
 
 import math
-import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import nullcontext
 from pathlib import Path
 from typing import NoReturn
 
@@ -15,6 +14,7 @@ from robench import progress as stored
 from robench import runs
 from robench.allocator import keep_freed_memory
 from robench.augment import augmented
+from robench.claim import claimed
 from robench.compiling import Compiled, compiled
 from robench.data import Data, Split
 from robench.defense import Defense
@@ -28,6 +28,7 @@ from robench.progress import Progress
 from robench.records import Checkpoint, Epoch, Run, RunSpec, Strength, digest
 from robench.runs import RunFolder
 from robench.settings import differing
+from robench.stopwatch import Stopwatch
 
 REFRESH = 1.0
 """Seconds between looks at the loss; each look waits for the device."""
@@ -63,26 +64,44 @@ def train(
     if stored.finished(folder, spec, processes):
         return
     device = data.train.x.device
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+    seeds = torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
+    with claimed(folder.path) if processes.first else nullcontext(), seeds:
+        if stored.finished(folder, spec, processes):
+            return  # by another process, just now
         torch.manual_seed(derived_seed(spec.seed, "networks"))
         networks = {CLASSIFIER: build(), **defense.networks(data.shape, len(data.classes))}
         fixed = (CLASSIFIER,) if frozen else ()
         learner = Learner(networks, device, spec.learning_rate, spec.ema, fixed, processes)
-        so_far, clock, steps = Progress(), Stopwatch(device), steps_per_epoch(spec, data)
-        keep = stored.keeper(folder, spec, steps, so_far)
-        ladder = Ladder(spec.rung, _measure(spec, data.validation, clock, frozen), keep)
-        if processes.first:
-            how = processes.described() | kernels.described()
-            runs.write_manifest(folder, described(spec, defense, data, how))
-        stored.resume(folder, spec, learner, ladder, so_far)
-        _compile(learner, spec, data, clock, kernels)
-        for number in range(len(so_far.history) + 1, spec.epochs + 1):
-            with kernels.chosen(device):
-                row = _epoch(number, spec, defense, data, learner, ladder, clock, bar=bar)
-            so_far.history.append(row)
-            stored.store(folder, spec, learner, ladder, so_far)
-            yield row
-        stored.finish(folder, spec, learner, steps, so_far)
+        yield from _epochs(spec, defense, data, learner, folder, kernels, frozen, bar=bar)
+
+
+def _epochs(
+    spec: RunSpec,
+    defense: Defense,
+    data: Data,
+    learner: Learner,
+    folder: RunFolder,
+    kernels: Kernels,
+    frozen: Checkpoint | None,
+    *,
+    bar: bool,
+) -> Iterator[Epoch]:
+    processes, device = learner.processes, data.train.x.device
+    so_far, clock, steps = Progress(), Stopwatch(device), steps_per_epoch(spec, data)
+    keep = stored.keeper(folder, spec, steps, so_far)
+    ladder = Ladder(spec.rung, _measure(spec, data.validation, clock, frozen), keep)
+    if processes.first:
+        how = processes.described() | kernels.described()
+        runs.write_manifest(folder, described(spec, defense, data, how))
+    stored.resume(folder, spec, learner, ladder, so_far)
+    _compile(learner, spec, data, clock, kernels)
+    for number in range(len(so_far.history) + 1, spec.epochs + 1):
+        with kernels.chosen(device):
+            row = _epoch(number, spec, defense, data, learner, ladder, clock, bar=bar)
+        so_far.history.append(row)
+        stored.store(folder, spec, learner, ladder, so_far)
+        yield row
+    stored.finish(folder, spec, learner, steps, so_far)
 
 
 def derived_seed(seed: int, part: int | str) -> int:
@@ -128,42 +147,6 @@ def accuracy(network: nn.Module, split: Split, precision: str = "float32") -> fl
 def autocast(device: torch.device, precision: str) -> torch.autocast:
     """Return the context that training and its measuring run in."""
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
-
-
-class Stopwatch:
-    """Seconds spent training, less the pauses for measuring."""
-
-    def __init__(self, device: torch.device) -> None:
-        self.device = device
-        self.started = self.looked = 0.0
-
-    def start(self) -> None:
-        """Begin at zero."""
-        self.started = self.looked = self._now()
-
-    def seconds(self) -> float:
-        """Return the seconds since the start, with the device's work done."""
-        return self._now() - self.started
-
-    def due(self, seconds: float) -> bool:
-        """Tell, once, that `seconds` have passed since the last time."""
-        now = time.perf_counter()
-        if now - self.looked < seconds:
-            return False
-        self.looked = now
-        return True
-
-    @contextmanager
-    def paused(self) -> Iterator[None]:
-        """Leave out what happens inside."""
-        before = self._now()
-        yield
-        self.started += self._now() - before
-
-    def _now(self) -> float:
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
-        return time.perf_counter()
 
 
 def _compile(

@@ -1,9 +1,11 @@
 """Network weights as safetensors, checked against the hash they were recorded with."""
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
 import safetensors.torch
+import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
@@ -25,6 +27,16 @@ def save(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str])
     content = safetensors.torch.save(dict(tensors), dict(metadata))
     files.write(path, content)
     return files.sha256(content)
+
+
+def digest(tensors: Mapping[str, Tensor], text: str) -> str:
+    """Return a hash of `text` and of all tensors: names, types, shapes, bytes."""
+    total = hashlib.sha256(text.encode())
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        total.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        total.update(tensor.flatten().view(torch.uint8).numpy().data)
+    return total.hexdigest()
 
 
 def load(path: Path, sha256: str | None = None) -> dict[str, Tensor]:

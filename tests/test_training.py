@@ -23,7 +23,8 @@ from robench.learner import CLASSIFIER
 from robench.planning import Plan
 from robench.plugins import DEFENSES
 from robench.runs import RunFolder, read_run
-from robench.training import Stopwatch, accuracy, train
+from robench.stopwatch import Stopwatch
+from robench.training import accuracy, train
 from robench_defenses.generator import Generator
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from robench.benchmarking.passes import Kind
 from robench.records import Precision
-from robench.training import Stopwatch
+from robench.stopwatch import Stopwatch
 
 SIZES = {"cpu": (16, 32, 64, 128), "cuda": (256, 1024, 4096)}
 """Batches that are tried, by type of device; others as cuda."""

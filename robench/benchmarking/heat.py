@@ -12,7 +12,7 @@ from robench.benchmarking.contestant import Contestant, Subject
 from robench.benchmarking.passes import Kind
 from robench.errors import RunFailed
 from robench.panel import Panel
-from robench.training import Stopwatch
+from robench.stopwatch import Stopwatch
 
 WARM = 2
 """Images attacked before the clock starts."""

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from robench.benchmarking.watch import Call, Way
 from robench.second_order import SecondOrder
-from robench.training import Stopwatch, autocast
+from robench.stopwatch import Stopwatch
+from robench.training import autocast
 
 REPEATS = 3
 """Times that a pass is run, after one that is not counted; the median counts."""

@@ -129,7 +129,7 @@ def train(json_file: Path | None, defenses: tuple[str, ...], **options: Any) -> 
     """Time the training of each defense beside the passes that it consists of.
 
     Prints a row a defense: its time, the least that its passes through the networks take by
-    themselves, the ratio to that and to the baseline. Nothing of it is kept under --runs.
+    themselves, the ratio to that and to the baseline. Under --runs only decoded images are kept.
     """
     import torch
 
