@@ -29,7 +29,12 @@ def choose(data: Data, count: int | None, seed: int) -> Panel:
     if count is not None and not 1 <= count <= total:
         raise UserError(f"--images {count} of {total} test images; give 1 to {total}")
     labels = data.test.y.cpu().numpy()
-    index = balanced(labels, total if count is None else count, seed)
+    return of(data, balanced(labels, total if count is None else count, seed))
+
+
+def of(data: Data, index: NDArray[np.int64]) -> Panel:
+    """Return the test images at `index`, in that order."""
+    labels = data.test.y.cpu().numpy()
     pixels = data.test.x.cpu().numpy()[index].transpose(0, 3, 1, 2)
     x = np.ascontiguousarray(pixels).astype(np.float32) / np.float32(255)
     sha = hashlib.sha256(index.tobytes())

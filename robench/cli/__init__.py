@@ -20,9 +20,10 @@ COMMANDS = {
     "sweep": "Train every combination of some settings, seeds and defenses.",
     "match": "Search for the strength at which a defense meets a benign accuracy.",
     "eval": "Match trained defenses at a benign accuracy and attack them.",
-    "bench": "Time the attacks beside those of other libraries.",
+    "bench": "Time attacks beside other libraries, and training beside its passes.",
     "reproduce": "Regenerate a table or figure of the paper.",
     "report": "Write the leaderboard from records.",
+    "verify": "Recompute what the records of a run say, and compare.",
     "demo": "Train, evaluate and report every defense on a small embedded data set.",
     "doctor": "Say what is installed, what is wrong and how to mend it.",
 }
