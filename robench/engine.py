@@ -21,14 +21,14 @@ def engine_of(word: str) -> Engine:
 
 
 def rehearse(name: str, attack: Attack) -> None:
-    """Build ART's implementation of an attack against a network of four weights.
+    """Build ART's implementation of an attack against a network of six weights and three classes.
 
     Raises UserError where ART has none, or none under these settings.
     """
     with torch.random.fork_rng(devices=[]):
-        network = nn.Sequential(nn.Flatten(), nn.Linear(2, 2))
+        network = nn.Sequential(nn.Flatten(), nn.Linear(2, 3))
     try:
-        attack.build_art(wrap(network, (1, 1, 2), 2))
+        attack.build_art(wrap(network, (1, 1, 2), 3))
     except UserError as error:
         raise UserError(f"--engine art: {error}") from None
     except (TypeError, ValueError) as error:

@@ -9,13 +9,16 @@ import torch
 from torch import Tensor
 
 import planes
-from readers import Reader
+from readers import CLASSES, Reader
+from readers import SHAPE as SHOWN
 from robench.attacking import reproducible
 from robench.benchmarking.passes import Counted, Tally
+from robench.engine import rehearse
 from robench.errors import UserError
 from robench.estimator import wrap
 from robench.records import Precision
 from robench_attacks.apgd import APGD, apgd, checks
+from robench_attacks.gradient import loss_ratio, unit
 from robench_attacks.network import Network
 from robench_attacks.pgd import PGD
 
@@ -138,9 +141,87 @@ def test_it_is_no_weaker_than_pgd(eps: float, reader: Reader) -> None:
 
 def test_the_difference_of_logits_ratio_needs_three_classes() -> None:
     network = planes.random_planes(SHAPE, 2)
-    x = planes.images(SHAPE, 4)
-    with pytest.raises(UserError, match="loss=dlr compares three classes, the network has 2"):
-        APGD(loss="dlr").build(wrap(network, SHAPE, 2)).generate(x, planes.labels(network, x))
+    x, estimator = planes.images(SHAPE, 4), wrap(network, SHAPE, 2)
+    words = "loss=dlr compares three classes, the network has 2; use loss=ce"
+    for build in (APGD(loss="dlr").build, APGD(loss="dlr").build_art):
+        with pytest.raises(UserError, match=words):
+            build(estimator)
+    changed = APGD().build(estimator)
+    changed.set_params(loss="dlr")
+    with pytest.raises(UserError, match=words):
+        changed.generate(x, planes.labels(network, x))
+
+
+def ratio_by_hand(scores: list[float], label: int) -> float:
+    """Return the ratio of one image, as published."""
+    ranked = sorted(scores, reverse=True)
+    best = max(score for name, score in enumerate(scores) if name != label)
+    return -(scores[label] - best) / (ranked[0] - ranked[2])
+
+
+@pytest.mark.parametrize("classes", [3, 4, 10])
+def test_the_ratio_is_the_published_one(classes: int) -> None:
+    """Whatever the label's rank, and its gradient that of finite differences."""
+    generator = torch.Generator().manual_seed(classes)
+    scores = 5 * torch.randn(40, classes, dtype=torch.float64, generator=generator)
+    y = torch.arange(40) % classes
+    found = loss_ratio(scores, y)
+    expected = [ratio_by_hand(*one) for one in zip(scores.tolist(), y.tolist(), strict=True)]
+    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-12)
+    assert ((found <= 0) == (scores.argmax(dim=1) == y)).all()
+    assert torch.autograd.gradcheck(lambda z: loss_ratio(z, y), scores.requires_grad_())
+
+
+def test_the_ratio_is_finite_where_logits_are_equal() -> None:
+    scores = torch.tensor([[2.0, 2, 2, 0], [0, 0, 0, 0], [2, 2, 2, 0]], requires_grad=True)
+    value = loss_ratio(scores, torch.tensor([0, 1, 3]))
+    value.sum().backward()
+    assert value[:2].tolist() == [0, 0]
+    assert value.isfinite().all()
+    assert scores.grad is not None
+    assert scores.grad.isfinite().all()
+
+
+def test_the_ratio_fools_where_the_gradient_of_cross_entropy_vanishes(reader: Reader) -> None:
+    """Logits times 1e4 hide the gradient of cross-entropy in float32; all but the ratio is lost."""
+
+    class Steep(torch.nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return 1e4 * reader.network(x)
+
+    x, y = reader.tensors()
+    leaf = x.clone().requires_grad_()
+    torch.nn.functional.cross_entropy(Steep()(leaf), y, reduction="sum").backward()
+    assert leaf.grad is not None
+    hidden = leaf.grad.flatten(1).abs().amax(dim=1) == 0
+    assert hidden.float().mean() > 0.9
+    attack, fooled = APGD(eps=0.5, steps=30, loss="dlr"), []
+    for network in (reader.network, Steep().eval()):
+        with reproducible():
+            attacked = attack.build(wrap(network, SHOWN, CLASSES)).generate(reader.x, reader.y)
+        assert reader.distances(attacked).max() <= 0.5 * (1 + 1e-6)
+        fooled.append(reader.fooled(attacked))
+    assert fooled[0].mean() > 0.3
+    assert abs(int(fooled[1].sum()) - int(fooled[0].sum())) <= 1
+    assert fooled[1][hidden.numpy()].mean() > 0.3
+
+
+def test_arts_engine_takes_the_ratio() -> None:
+    rehearse("apgd", APGD(loss="dlr"))
+
+
+def test_arts_ratio_is_the_same(reader: Reader) -> None:
+    """Its loss and the direction of its gradient, image by image."""
+    x, y = reader.tensors()
+    art = APGD(loss="dlr").build_art(reader.estimator()).estimator
+    onehot = np.eye(CLASSES, dtype=np.float32)[reader.y]
+    leaf = x.clone().requires_grad_()
+    value = loss_ratio(reader.network(leaf), y)
+    (slope,) = torch.autograd.grad(value.sum(), leaf)
+    loss = art.compute_loss(x=reader.x, y=onehot, reduction="none")
+    np.testing.assert_allclose(loss, value.detach().numpy(), atol=1e-5)
+    found = torch.from_numpy(art.loss_gradient(reader.x, onehot))
+    torch.testing.assert_close(unit(found), unit(slope), rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize("factor", [1e-3, 1.0, 1e3])

@@ -3,7 +3,7 @@
 Not built on ART's: that goes through numpy in every step, and on after an image is fooled. Here
 an image is done once it is misclassified in float32, unless `stop_early` is off, and the next
 takes its place. CE is read as logsumexp of the other logits minus the label's, which rises with it
-and does not saturate.
+and does not saturate; DLR, its alternative, does not depend on the logits' scale.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from robench.attack import ART_BATCH, Attack
 from robench.errors import UserError
 from robench.gradient import within
 from robench.records import Setting
-from robench_attacks.gradient import broad, gradient, loss_margin, unit
+from robench_attacks.gradient import broad, gradient, loss_margin, loss_ratio, unit
 from robench_attacks.lanes import Lanes, drive
 from robench_attacks.limits import above_zero, at_least
 from robench_attacks.network import Network, confirmed, lead
@@ -62,10 +62,12 @@ class APGD(Attack):
         return self.eps
 
     def build(self, estimator: "PyTorchClassifier") -> "EvasionAttack":
-        """Return the attack as a drop-in for ART's."""
+        """Return the attack as a drop-in for ART's; UserError for `dlr` on two classes."""
         from robench_attacks.device import DeviceAttack
 
-        return DeviceAttack(estimator, self)
+        built = DeviceAttack(estimator, self)
+        _refuse_two_classes(self.loss, estimator.nb_classes)
+        return built
 
     def build_art(self, estimator: "PyTorchClassifier") -> "EvasionAttack":
         """Return ART's AutoProjectedGradientDescent in L2."""
@@ -73,6 +75,7 @@ class APGD(Attack):
 
         if not self.stop_early:
             raise UserError("ART's APGD has no setting stop_early; leave it out")
+        _refuse_two_classes(self.loss, estimator.nb_classes)
         return AutoProjectedGradientDescent(
             estimator,
             norm=2,
@@ -215,11 +218,16 @@ class _Climb(Lanes):
         self.point = (self.x + within(moved - self.x, eps)).clamp_(0, 1)
 
 
-def _dlr(scores: Tensor, y: Tensor) -> Tensor:
-    if scores.shape[1] < 3:
-        raise UserError("APGD: loss=dlr compares three classes, the network has 2; use loss=ce")
-    first = scores.topk(3, dim=1).values
-    return -lead(scores, y) / (first[:, 0] - first[:, 2]).clamp_min(1e-12)
+def _refuse_two_classes(loss: Loss, classes: int) -> None:
+    if loss == "dlr" and classes < 3:
+        raise UserError(
+            f"APGD: loss=dlr compares three classes, the network has {classes}; use loss=ce"
+        )
 
 
-LOSSES = {"ce": loss_margin, "dlr": _dlr}
+def _ratio(scores: Tensor, y: Tensor) -> Tensor:
+    _refuse_two_classes("dlr", scores.shape[1])  # the loss can be changed after `build`
+    return loss_ratio(scores, y)
+
+
+LOSSES = {"ce": loss_margin, "dlr": _ratio}

@@ -60,6 +60,19 @@ def loss_margin(scores: Tensor, y: Tensor) -> Tensor:
     return others.logsumexp(dim=1) - own
 
 
+def loss_ratio(scores: Tensor, y: Tensor) -> Tensor:
+    """Return the difference of logits ratio (DLR; Croce & Hein, 2020, equation 6), (n,).
+
+    -(z_y - max z_other) / (z_1st - z_3rd), of three logits or more, the latter two their largest
+    and third largest: from -1 to 0 up to the boundary, above 0 beyond it, and the same for logits
+    that are scaled or shifted. Finite where the largest are all one.
+    """
+    own, others = own_and_others(scores, y)
+    largest = scores.topk(3, dim=1).values
+    spread = largest[:, 0] - largest[:, 2]
+    return (others.amax(dim=1) - own) / spread.clamp_min(1e-12)
+
+
 def loss_direction(logits: Logits, x: Tensor, y: Tensor) -> Tensor:
     """Return the unit gradient of each image's cross-entropy; zero where the gradient is.
 
