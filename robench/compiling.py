@@ -1,8 +1,7 @@
 """A network compiled by torch, where that gains; otherwise the network as it is."""
 
 import logging
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 
 import torch
@@ -10,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from robench.gradient import frozen, loss_gradient, sought
+from robench.stopwatch import Stopwatch
 
 log = logging.getLogger(__name__)
 TRIALS = 3
@@ -42,31 +42,29 @@ class Compiled(nn.Module):
         return logits
 
 
-def compiled(
-    network: nn.Module, batches: Sequence[Tensor], synchronise: Callable[[], object]
-) -> tuple[nn.Module, float]:
+def compiled(network: nn.Module, batches: Sequence[Tensor]) -> tuple[nn.Module, float]:
     """Return what passes fastest: `network` compiled, or `network`; and the seconds that it took.
 
     `batches`: images of every size that will be passed, the usual one first; each is passed, once,
-    in all ways that training knows. `synchronise` waits for the device. Call it in the precision of
-    the training. What fails, for whatever reason, is logged as a warning and not used; so is
-    what is no faster.
+    in all ways that training knows. Call it in the precision of the training. What fails, for
+    whatever reason, is logged as a warning and not used; so is what is no faster.
     """
-    started = time.perf_counter()
+    clock = Stopwatch(batches[0].device)
+    clock.start()
     buffers = [buffer.clone() for buffer in network.buffers()]
     try:
         made = Compiled(network, batches[0].device)
         for x in batches:
             _rehearse(made, x)
-        times = [_seconds(one, batches[0], synchronise) for one in (made, network)]
+        times = [_seconds(one, batches[0]) for one in (made, network)]
     except Exception as error:  # a compiler, a driver, a kernel: anything may be missing
         reason = " ".join(str(error).split())[:200]
         log.warning("torch.compile failed, training goes on without it: %s", reason)
-        return network, time.perf_counter() - started
+        return network, clock.seconds()
     finally:
         for buffer, before in zip(network.buffers(), buffers, strict=True):
             buffer.copy_(before)  # batch statistics: the rehearsal is no training
-    ratio, spent = times[0] / times[1], time.perf_counter() - started
+    ratio, spent = times[0] / times[1], clock.seconds()
     if ratio >= 1:
         log.warning("compiled, a step takes %.2f times as long: training goes on without", ratio)
         return network, spent
@@ -86,12 +84,10 @@ def _rehearse(called: nn.Module, x: Tensor) -> None:
     torch.clear_autocast_cache()
 
 
-def _seconds(called: nn.Module, x: Tensor, synchronise: Callable[[], object]) -> float:
-    taken = []
+def _seconds(called: nn.Module, x: Tensor) -> float:
+    clock, taken = Stopwatch(x.device), []
     for _ in range(TRIALS):
-        synchronise()
-        started = time.perf_counter()
+        clock.start()
         _rehearse(called, x)
-        synchronise()
-        taken.append(time.perf_counter() - started)
+        taken.append(clock.seconds())
     return min(taken)

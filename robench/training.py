@@ -94,7 +94,7 @@ def _epochs(
         how = processes.described() | kernels.described()
         runs.write_manifest(folder, described(spec, defense, data, how))
     stored.resume(folder, spec, learner, ladder, so_far)
-    _compile(learner, spec, data, clock, kernels)
+    _compile(learner, spec, data, kernels)
     for number in range(len(so_far.history) + 1, spec.epochs + 1):
         with kernels.chosen(device):
             row = _epoch(number, spec, defense, data, learner, ladder, clock, bar=bar)
@@ -149,9 +149,7 @@ def autocast(device: torch.device, precision: str) -> torch.autocast:
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
 
 
-def _compile(
-    learner: Learner, spec: RunSpec, data: Data, clock: Stopwatch, kernels: Kernels
-) -> None:
+def _compile(learner: Learner, spec: RunSpec, data: Data, kernels: Kernels) -> None:
     """If asked to, call the classifier compiled where that is faster on this process's batches."""
     if not kernels.compile or CLASSIFIER not in learner.trained:
         return
@@ -159,7 +157,7 @@ def _compile(
     sizes = {learner.processes.share(count).images: None for count in (whole, last) if count}
     batches = [data.train.floats(slice(0, size)) for size in sizes if size]
     with autocast(data.train.x.device, spec.precision):
-        learner.called, _ = compiled(learner.classifier, batches, clock.seconds)
+        learner.called, _ = compiled(learner.classifier, batches)
 
 
 def _measure(

@@ -1,7 +1,8 @@
 """Whether a run's records still follow from its weights: nothing in them is believed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,6 @@ from robench.evaluation import Subject
 from robench.outcomes import Outcomes
 from robench.panel import Panel
 from robench.planning import data_of
-from robench.records import Run
 from robench.samples import Samples, samples_path
 
 CLOSE = 1e-3
@@ -61,8 +61,13 @@ def verify(root: Path, key: str, data_dir: Path | None, device: str) -> Iterator
     for kept in run.checkpoints:
         name = f"{key}, step {kept.step}"
         yield Finding(name, "weights", 1, int(not _intact(root / key / kept.file, kept.sha256)))
+
+    @cache
+    def subject(step: int) -> Subject:
+        return opened(root / key, run, step, data)
+
     for result in (one for one in found.results if one.evaluation.run == key):
-        yield from _evaluation(root, run, result, data)
+        yield from _evaluation(root, subject, result, data)
 
 
 def _intact(path: Path, sha256: str) -> bool:
@@ -73,10 +78,12 @@ def _intact(path: Path, sha256: str) -> bool:
     return True
 
 
-def _evaluation(root: Path, run: Run, result: Result, data: Data) -> Iterator[Finding]:
+def _evaluation(
+    root: Path, subject_at: Callable[[int], Subject], result: Result, data: Data
+) -> Iterator[Finding]:
     record, outcomes = result.evaluation, result.outcomes
     try:
-        subject = opened(root / run.key, run, record.step, data)
+        subject = subject_at(record.step)
         shown = panel.of(data, outcomes.index.astype(np.int64))
     except (UserError, IndexError):  # other weights, or images that the data set lacks
         yield Finding(record.key, "network and images", 1, 1)

@@ -120,7 +120,7 @@ def test_what_cannot_be_compiled_is_logged_and_left(
 
     monkeypatch.setattr(torch, "compile", fails)
     with caplog.at_level(logging.WARNING):
-        made, seconds = compiled(network, [torch.rand(2, 3, 8, 8)], lambda: None)
+        made, seconds = compiled(network, [torch.rand(2, 3, 8, 8)])
     assert made is network
     assert seconds >= 0
     assert caplog.messages == [
@@ -134,7 +134,7 @@ def test_rehearsing_leaves_batch_statistics_alone(monkeypatch: pytest.MonkeyPatc
     x = torch.rand(4, 3, 8, 8)
     norm(x)
     before = [buffer.clone() for buffer in norm.buffers()]
-    compiled(norm, [x], lambda: None)
+    compiled(norm, [x])
     for buffer, kept in zip(norm.buffers(), before, strict=True):
         assert torch.equal(buffer, kept)
 
@@ -150,7 +150,7 @@ def test_only_what_is_faster_is_used(
     times = iter([ratio, 1.0])
     monkeypatch.setattr(compiling, "_seconds", lambda *_: next(times))
     with caplog.at_level(logging.INFO):
-        made, _ = compiled(network, [torch.rand(n, 3, 8, 8) for n in (4, 3)], lambda: None)
+        made, _ = compiled(network, [torch.rand(n, 3, 8, 8) for n in (4, 3)])
     assert (made is network) == (ratio > 1)
     assert f"{ratio:.2f} times as long" in caplog.text
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from robench.benchmarking.laps import Timed
+from robench.benchmarking.laps import Timed, floor
 from robench.benchmarking.table import aligned
 from robench.benchmarking.trainings import Asked
 from robench.environment import describe
@@ -71,11 +71,7 @@ def cost(timed: Timed, asked: Asked, images: int) -> Cost:
     units = sum(
         count * UNITS[way] for (name, way), count in timed.passes.items() if name == CLASSIFIER
     )
-    others = sum(
-        count * timed.pace[name, way]
-        for (name, way), count in timed.passes.items()
-        if name != CLASSIFIER
-    )
+    others = {key: count for key, count in timed.passes.items() if key[0] != CLASSIFIER}
     return Cost(
         defense=timed.line.defense,
         settings=dict(timed.line.settings),
@@ -88,7 +84,7 @@ def cost(timed: Timed, asked: Asked, images: int) -> Cost:
         ratio_to_floor=timed.to_floor,
         ratio_to_baseline=timed.to_reference,
         ratio_by_passes=units / (UNITS["forward"] + UNITS["weights"]),
-        other_networks=others / timed.floor,
+        other_networks=floor(others, timed.pace) / timed.floor,
         starting=timed.first,
         peak_memory=timed.peak,
         busy=timed.busy,

@@ -109,9 +109,8 @@ def _timed(line: Line, own: Plan, reference: Plan, asked: Asked) -> Timed:
 
 
 def _begun(planned: Plan) -> Generator[Epoch, None, None]:
-    return cast(
-        Generator[Epoch, None, None], planned.train()
-    )  # closing it, its seeds and files are let go
+    """Return its training as what can be closed: its seeds and files are then let go."""
+    return cast(Generator[Epoch, None, None], planned.train())
 
 
 def counted(

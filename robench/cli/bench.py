@@ -11,6 +11,7 @@ from robench.cli.options import (
     given,
     kernel_options,
     parse_pairs,
+    precision_option,
     runs_option,
     settings_option,
     with_width,
@@ -59,13 +60,7 @@ def command() -> None:
 @click.option("--width", type=float, default=0.25, show_default=True, help="Of the network.")
 @click.option("--epochs", type=int, default=30, show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True)
-@click.option(
-    "--precision",
-    type=click.Choice(["auto", "bf16", "float32"]),
-    default="auto",
-    show_default=True,
-    help="In which our attacks search; verified in float32.",
-)
+@precision_option("In which our attacks search; verified in float32.")
 @data_option()
 @runs_option()
 @device_option()
@@ -113,12 +108,7 @@ def attacks(json_file: Path | None, front_file: Path | None, **options: Any) -> 
 @click.option("--model", default="convpool", show_default=True)
 @click.option("--width", type=float, help="Short for --set model.width=...")
 @click.option("--batch-size", type=int, default=128, show_default=True)
-@click.option(
-    "--precision",
-    type=click.Choice(["auto", "bf16", "float32"]),
-    default="auto",
-    show_default=True,
-)
+@precision_option()
 @click.option("--steps", type=int, default=20, show_default=True, help="Of a lap.")
 @click.option("--rounds", type=int, default=3, show_default=True, help="Laps that count.")
 @click.option("--threads", type=click.IntRange(1), help="Of a CPU. [default: all cores]")
@@ -140,7 +130,10 @@ def train(json_file: Path | None, defenses: tuple[str, ...], **options: Any) -> 
 
     if options["threads"]:
         torch.set_num_threads(options["threads"])
-    wanted, asked = lines(defenses, _own_settings(options["pairs"])), _timing(options)
+    pairs = parse_pairs(options["pairs"])
+    own = {key: value for key, value in pairs.items() if "." not in key}
+    shared = {key: value for key, value in pairs.items() if "." in key}
+    wanted, asked = lines(defenses, own), _timing(shared, options)
     data, epoch = images(asked, wanted[0], synthetic=options["dataset"] is None)
     device, rows = data.train.x.device, list[Cost]()
     for timed in times(wanted, asked, data):
@@ -152,15 +145,10 @@ def train(json_file: Path | None, defenses: tuple[str, ...], **options: Any) -> 
     click.echo(costs_table(rows))
 
 
-def _own_settings(pairs: tuple[str, ...]) -> dict[str, str]:
-    return {key: value for key, value in parse_pairs(pairs).items() if "." not in key}
-
-
-def _timing(options: dict[str, Any]) -> "Timing":
+def _timing(settings: dict[str, str], options: dict[str, Any]) -> "Timing":
     from robench.benchmarking.trainings import Asked as Timing
     from robench.planning import Request
 
-    pairs = {key: value for key, value in parse_pairs(options["pairs"]).items() if "." in key}
     names = (
         "data_dir",
         "model",
@@ -173,7 +161,7 @@ def _timing(options: dict[str, Any]) -> "Timing":
     )
     request = Request(
         "",
-        with_width(pairs, options["width"]),
+        with_width(settings, options["width"]),
         **({"dataset": options["dataset"]} if options["dataset"] else {}),
         **{name: options[name] for name in names},
     )

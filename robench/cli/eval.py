@@ -10,6 +10,7 @@ from robench.cli.options import (
     data_option,
     device_option,
     parse_pairs,
+    precision_option,
     runs_option,
     settings_option,
 )
@@ -44,13 +45,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Whose implementation of the attacks: robench's, or ART's own.",
 )
-@click.option(
-    "--precision",
-    type=click.Choice(["auto", "bf16", "float32"]),
-    default="auto",
-    show_default=True,
-    help="What attacks may search in; all is verified in float32.",
-)
+@precision_option("What attacks may search in; all is verified in float32.")
 @data_option()
 @runs_option()
 @device_option()

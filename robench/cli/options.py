@@ -41,6 +41,17 @@ def device_option() -> Decorator:
     )
 
 
+def precision_option(text: str | None = None) -> Decorator:
+    """Add `--precision`; `text` says of what."""
+    return click.option(
+        "--precision",
+        type=click.Choice(["auto", "bf16", "float32"]),
+        default="auto",
+        show_default=True,
+        help=text,
+    )
+
+
 def kernel_options() -> Decorator:
     """Add `--deterministic` and `--compile`."""
     repeat = click.option(
@@ -95,12 +106,7 @@ def training_options() -> Decorator:
         click.option("--batch-size", type=int, default=128, show_default=True),
         click.option("--lr", "learning_rate", type=float, default=5e-4, show_default=True),
         click.option("--ema", type=float, default=0.998, show_default=True, help="Decay per step."),
-        click.option(
-            "--precision",
-            type=click.Choice(["auto", "bf16", "float32"]),
-            default="auto",
-            show_default=True,
-        ),
+        precision_option(),
         click.option(
             "--rung",
             type=float,
