@@ -1,12 +1,12 @@
 """The contract of an attack: a frozen dataclass whose fields are its budget."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from robench.errors import UserError
-from robench.records import Setting
+from robench.records import Settings
 
 if TYPE_CHECKING:
     from art.attacks import EvasionAttack
@@ -19,6 +19,9 @@ Aim = Callable[["PyTorchClassifier"], "EvasionAttack"]
 """Aims an attack at an estimator: `Attack.build`, `Attack.build_art`, or `TrainedAttack.aim` with
 what was trained."""
 
+Presets = Mapping[str, Sequence[Settings]]
+"""By name: the settings of each time that the attack runs in the preset."""
+
 ART_BATCH = 256
 """Images that ART's own attacks are given at once; left to themselves, they take from 1 to 128."""
 
@@ -29,8 +32,9 @@ class Attack(ABC):
 
     minimal: ClassVar[bool] = False
     """True: searches the smallest perturbation that fools. False: spends a fixed budget."""
-    presets: ClassVar[Mapping[str, Mapping[str, Setting]]] = {}
-    """Named sets of settings; `robench eval --preset NAME` runs every attack that has NAME."""
+    presets: ClassVar[Presets] = {}
+    """`robench eval --preset NAME` runs every attack that has NAME, once for each of its settings:
+    `{"strong": ({"loss": "ce"}, {"loss": "dlr"})}`."""
     reduced_precision: ClassVar[bool] = False
     """True: searches in the `precision` of robench's estimator, where bf16 was asked for, and
     verifies in float32. False: float32 throughout, whatever was asked for."""
@@ -38,6 +42,14 @@ class Attack(ABC):
     @property
     def radius(self) -> float | None:
         """The L2 norm no perturbation may exceed; None where there is no such bound."""
+        return None
+
+    @property
+    def most_images(self) -> int | None:
+        """How many images of an evaluation, the first, it attacks at most; None: all.
+
+        For an attack that is too slow for all.
+        """
         return None
 
     @abstractmethod
@@ -96,4 +108,37 @@ class TrainedAttack(Attack):
         raise UserError(
             f"{type(self).__name__} is trained against a classifier first: fit it "
             "(robench.fitting.fit), then call `aim`; `robench eval` does both"
+        )
+
+
+class AdaptiveAttack(Attack):
+    """An attack made for some defenses, with the networks that they train beside the classifier.
+
+    It runs, white-box alone, on the checkpoints of the defenses that it `suits`. Derive a frozen
+    dataclass from it, as from `Attack`.
+    """
+
+    @abstractmethod
+    def suits(self, defense: "Defense") -> bool:
+        """Tell whether it attacks what `defense`, with the settings of the run, has trained."""
+
+    @abstractmethod
+    def aim_at(
+        self,
+        estimator: "PyTorchClassifier",
+        defense: "Defense",
+        networks: "Mapping[str, nn.Module]",
+        batch_size: int,
+    ) -> "EvasionAttack":
+        """Return the attack, as `build` does of other attacks.
+
+        `networks`: those of `defense.networks`, as they were after the last epoch: moving averages,
+        in evaluation mode, on the device. `batch_size`: of the training.
+        """
+
+    def build(self, estimator: "PyTorchClassifier") -> "EvasionAttack":
+        """Refuse: there is nothing to attack with without the defense's networks."""
+        raise UserError(
+            f"{type(self).__name__} attacks with networks of the defense itself: call `aim_at`; "
+            "`robench eval` does"
         )

@@ -6,17 +6,16 @@ from pathlib import Path
 
 from robench import archive, panel
 from robench.archive import SOURCES
+from robench.arsenal import chosen_attacks, suits
 from robench.data import Data
 from robench.defense import Defense
-from robench.engine import engine_of, rehearse
 from robench.errors import RunFailed, UserError
 from robench.evaluation import NamedAttack, Subject, check_independent, evaluate, open_subject
 from robench.matching import TOLERANCE, match
-from robench.planning import PRECISIONS, classifier_of, data_of, like
-from robench.plugins import ATTACKS, DEFENSES
+from robench.planning import classifier_of, data_of, like
+from robench.plugins import DEFENSES
 from robench.records import Epoch, Evaluation, Match, Run, RunSpec, Setting
 from robench.runs import read_run, read_runs, write_json
-from robench.settings import configure
 from robench.training import train
 
 
@@ -59,7 +58,7 @@ def conduct(campaign: Campaign, *, bar: bool = False) -> Iterator[tuple[Event, b
     Everything is stored under `campaign.runs` as soon as it is known, so that a repeated call goes
     on where the last one stopped. Raises RunFailed, at the end, where nothing matched.
     """
-    attacks = chosen_attacks(campaign)
+    attacks = attacks_of(campaign)
     DEFENSES.get(campaign.source)  # a mistake there shows before anything is written
     runs = _runs(campaign)
     by_target = [match(runs, target, campaign.tolerance) for target in campaign.targets]
@@ -77,49 +76,10 @@ def conduct(campaign: Campaign, *, bar: bool = False) -> Iterator[tuple[Event, b
         yield from _attack_all(campaign, own, chosen, attacks, bar=bar)
 
 
-def chosen_attacks(campaign: Campaign) -> list[NamedAttack]:
-    """Return the attacks to run, configured.
-
-    Raises UserError for a setting of an attack that is not run, and where ART is to run what it
-    does not have.
-    """
-    engine = engine_of(campaign.engine)
-    if campaign.precision not in PRECISIONS:
-        raise UserError(f"--precision {campaign.precision} is not of {', '.join(PRECISIONS)}")
-    named = [ATTACKS.get(name) for name in campaign.attacks]
-    installed = ATTACKS.available()
-    presets = {preset for plugin in (*named, *installed) for preset in plugin.cls.presets}
-    if campaign.preset not in presets:
-        known = ", ".join(sorted(presets)) or "none"
-        raise UserError(f"no installed attack has a preset {campaign.preset!r}; there is: {known}")
-    plugins = named or [plugin for plugin in installed if campaign.preset in plugin.cls.presets]
-    given = _by_attack(campaign.settings, [_typed(plugin.name) for plugin in plugins])
-    attacks = []
-    for plugin in plugins:
-        preset = plugin.cls.presets.get(campaign.preset, {})
-        attack = configure(plugin.cls, {**preset, **given[_typed(plugin.name)]}, plugin.name)
-        if engine == "art":
-            rehearse(plugin.name, attack)
-        attacks.append(NamedAttack(plugin.name, attack, engine))
-    return attacks
-
-
-def _by_attack(
-    settings: Mapping[str, Setting], names: Sequence[str]
-) -> dict[str, dict[str, Setting]]:
-    """Sort `cw.steps` and the like by attack."""
-    given: dict[str, dict[str, Setting]] = {name: {} for name in names}
-    for key, value in settings.items():
-        name, _, setting = key.rpartition(".")  # a name may hold dots: package.module:Class
-        if name not in given or not setting:
-            raise UserError(f"--set {key}: give ATTACK.SETTING, of: {', '.join(given)}")
-        given[name][setting] = value
-    return given
-
-
-def _typed(name: str) -> str:
-    """Return an attack's name as one types it: a file's, without the hash of its content."""
-    return name.partition("@")[0]
+def attacks_of(campaign: Campaign) -> list[NamedAttack]:
+    """Return the attacks that a campaign runs; see `chosen_attacks`."""
+    asked = (campaign.preset, campaign.attacks, campaign.settings)
+    return chosen_attacks(*asked, campaign.engine, campaign.precision)
 
 
 def _runs(campaign: Campaign) -> list[Run]:
@@ -162,8 +122,9 @@ def _attack_all(
     source = yield from trained_source(campaign.runs / SOURCES, wanted, defense, data, bar=bar)
     for key, step in sorted({(found.run, found.step) for found in matches}):
         subject = opened(campaign.runs / key, by_key[key], step, data)
-        for named in attacks:
-            for made_on in (None, source):
+        fitting = [named for named in attacks if suits(named, subject.run.spec)]
+        for named in fitting:
+            for made_on in (None,) if named.adaptive else (None, source):
                 given = (campaign.runs, subject, named, attacked, made_on)
                 yield evaluate(*given, data=data, precision=campaign.precision, bar=bar)
 

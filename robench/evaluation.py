@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from torch import nn
 
 from robench import weights
+from robench.aiming import aimed
 from robench.archive import EVALUATIONS, read_evaluation
-from robench.attack import Attack
+from robench.attack import AdaptiveAttack, Attack
 from robench.attacking import Verdict, adversaries, judge
 from robench.data import Data
 from robench.engine import search_precision
 from robench.environment import describe
 from robench.errors import UserError
-from robench.fitting import aimed
 from robench.learner import CLASSIFIER
 from robench.panel import Panel
 from robench.records import (
@@ -67,6 +67,11 @@ class NamedAttack:
     def settings(self) -> Settings:
         """Return its settings, defaults included."""
         return values_of(self.attack)
+
+    @property
+    def adaptive(self) -> bool:
+        """Tell whether it was made for some defenses."""
+        return isinstance(self.attack, AdaptiveAttack)
 
     def key(self, weights: str, source_weights: str | None, panel: Panel) -> str:
         """Return the name of its evaluation on the network of `weights`."""
@@ -120,6 +125,7 @@ def evaluate(
     float32, which the attack may search in; one that was searched in bf16 is made again where
     float32 is asked for. Raises UserError where the source is the subject.
     """
+    panel = panel.first(named.attack.most_images)
     made_on = source.checkpoint.sha256 if source else None
     if source:
         check_independent(source.run.spec, subject.run.spec)
@@ -165,6 +171,7 @@ def _record(
         environment=describe(next(subject.network.parameters()).device),
         engine=named.engine,
         precision=made.precision,
+        adaptive=named.adaptive,
     )
 
 

@@ -8,7 +8,6 @@ the attack's first network, and as accuracy the classifier's own, which does not
 import copy
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,7 @@ from torch import nn
 
 from robench import weights
 from robench.archive import GENERATORS
-from robench.attack import Aim, TrainedAttack
+from robench.attack import TrainedAttack
 from robench.data import Data
 from robench.errors import UserError
 from robench.records import RunSpec
@@ -25,21 +24,11 @@ from robench.runs import RunFolder, read_run
 from robench.training import train
 
 if TYPE_CHECKING:
+    from robench.defense import Defense
     from robench.evaluation import NamedAttack, Subject
 
 AGAINST = "classifier_sha256"
 """The setting that tells which checkpoint the networks were trained against."""
-
-
-def aimed(
-    root: Path, subject: "Subject", named: "NamedAttack", data: Data, *, bar: bool = False
-) -> Aim:
-    """Return what aims an attack at an estimator of `subject`, trained first where it has to be."""
-    attack = named.attack
-    if not isinstance(attack, TrainedAttack):
-        return attack.build
-    networks = fit(root, subject, named, data, bar=bar)
-    return partial(attack.aim, networks=networks, batch_size=subject.run.spec.batch_size)
 
 
 def fit(
@@ -73,7 +62,7 @@ def fit(
         bar=bar,
     ):
         pass
-    return _read(RunFolder(root / GENERATORS / spec.key), attack, subject.network, data)
+    return read_networks(root / GENERATORS / spec.key, attack.trainer(), subject.network, data)
 
 
 def fitted_spec(subject: "Subject", named: "NamedAttack", epochs: int) -> RunSpec:
@@ -88,13 +77,17 @@ def fitted_spec(subject: "Subject", named: "NamedAttack", epochs: int) -> RunSpe
     )
 
 
-def _read(
-    folder: RunFolder, attack: TrainedAttack, classifier: nn.Module, data: Data
+def read_networks(
+    path: Path, defense: "Defense", classifier: nn.Module, data: Data
 ) -> Mapping[str, nn.Module]:
-    final = read_run(folder.path).final
-    tensors = weights.load(folder.final, final.sha256)
+    """Return what `defense` trained beside the classifier in the run folder `path`, at its end.
+
+    Moving averages, in evaluation mode, on the device of `classifier`.
+    """
+    folder = RunFolder(path)
+    tensors = weights.load(folder.final, read_run(path).final.sha256)
     with torch.random.fork_rng(devices=[]):
-        networks = attack.trainer().networks(data.shape, len(data.classes))
+        networks = defense.networks(data.shape, len(data.classes))
     device = next(classifier.parameters()).device
     for name, network in networks.items():
         weights.restore(network, tensors, name, folder.final)

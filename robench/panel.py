@@ -22,6 +22,12 @@ class Panel:
     def __len__(self) -> int:
         return len(self.y)
 
+    def first(self, count: int | None) -> "Panel":
+        """Return the first `count` images as a panel of their own; all of them for None."""
+        if count is None or count >= len(self):
+            return self
+        return _panel(self.index[:count], self.x[:count], self.y[:count])
+
 
 def choose(data: Data, count: int | None, seed: int) -> Panel:
     """Take `count` test images, every class as often as its share; None takes all."""
@@ -35,9 +41,13 @@ def choose(data: Data, count: int | None, seed: int) -> Panel:
 def of(data: Data, index: NDArray[np.int64]) -> Panel:
     """Return the test images at `index`, in that order."""
     labels = data.test.y.cpu().numpy()
-    pixels = data.test.x.cpu().numpy()[index].transpose(0, 3, 1, 2)
-    x = np.ascontiguousarray(pixels).astype(np.float32) / np.float32(255)
+    pixels = np.ascontiguousarray(data.test.x.cpu().numpy()[index].transpose(0, 3, 1, 2))
+    return _panel(index, pixels.astype(np.float32) / np.float32(255), labels[index])
+
+
+def _panel(index: NDArray[np.int64], x: NDArray[np.float32], y: NDArray[np.int64]) -> Panel:
+    pixels = np.rint(x * 255).astype(np.uint8)
     sha = hashlib.sha256(index.tobytes())
-    sha.update(np.ascontiguousarray(pixels).data)
-    sha.update(labels[index].tobytes())
-    return Panel(index, x, labels[index], sha.hexdigest()[:16])
+    sha.update(pixels.data)
+    sha.update(y.tobytes())
+    return Panel(index, x, y, sha.hexdigest()[:16])

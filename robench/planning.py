@@ -155,6 +155,12 @@ def classifier_of(spec: RunSpec, data: Data) -> Callable[[], nn.Module]:
     return lambda: architecture.build(data.shape, len(data.classes))
 
 
+def defense_of(spec: RunSpec) -> Defense:
+    """Return the defense that a run was trained with, under its settings."""
+    plugin = DEFENSES.get(spec.defense)
+    return configure(plugin.cls, spec.settings, plugin.name)
+
+
 def like(spec: RunSpec, defense: str, seed: int) -> tuple[RunSpec, Defense]:
     """Return the spec of `defense` at its defaults, trained as `spec` but for the seed.
 

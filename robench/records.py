@@ -197,6 +197,8 @@ class Evaluation:
     engine: Engine = "robench"
     precision: Precision = "float32"
     """What the attack searched in; the outcomes are of float32 in any case."""
+    adaptive: bool = False
+    """Whether the attack was made for the defense, with networks that it trained."""
 
     @cached_property
     def key(self) -> str:

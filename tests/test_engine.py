@@ -27,7 +27,7 @@ from fading import Changed, Fade
 from robench import archive, leaderboard
 from robench.attack import Attack
 from robench.attacking import adversaries
-from robench.campaign import Campaign, chosen_attacks
+from robench.campaign import Campaign, attacks_of
 from robench.data import Data
 from robench.engine import rehearse, search_precision
 from robench.environment import choose_precision
@@ -137,7 +137,7 @@ def test_arts_attacks_are_ours_where_the_network_is_linear() -> None:
 )
 def test_what_art_cannot_run_is_refused(given: dict[str, Any], words: str) -> None:
     with pytest.raises(UserError, match=words):
-        chosen_attacks(Campaign((0.5,), **{"engine": "art", **given}))
+        attacks_of(Campaign((0.5,), **{"engine": "art", **given}))
 
 
 def test_settings_that_art_itself_refuses_are_the_users_to_know() -> None:
@@ -155,10 +155,10 @@ def test_settings_that_art_itself_refuses_are_the_users_to_know() -> None:
 
 
 def test_all_of_the_papers_attacks_can_be_arts() -> None:
-    chosen = chosen_attacks(Campaign((0.5,), engine="art"))
+    chosen = attacks_of(Campaign((0.5,), engine="art"))
     assert {named.name for named in chosen} >= {"fgm", "mim", "deepfool", "cw"}
     assert {named.engine for named in chosen} == {"art"}
-    assert {named.engine for named in chosen_attacks(Campaign((0.5,)))} == {"robench"}
+    assert {named.engine for named in attacks_of(Campaign((0.5,)))} == {"robench"}
 
 
 def test_a_refusal_comes_before_any_work(runs: Path, tints: Path) -> None:

@@ -23,7 +23,7 @@ def test_keys_of_committed_records_stay_what_they_were() -> None:
         parts = (record.weights, record.attack, record.settings, record.source_weights)
         assert evaluation_key(*parts, record.images, record.engine) == key
     rows = [json.loads(path.read_text()) for path in paths.values()]
-    assert any(not {"engine", "precision"} & set(row) for row in rows)  # older than either
+    assert any(not {"engine", "precision", "adaptive"} & set(row) for row in rows)  # older than all
 
 
 def test_another_engine_is_another_key() -> None:
@@ -37,7 +37,7 @@ def test_records_may_lack_what_has_a_default_and_nothing_else(tmp_path: Path) ->
     recorder = Recorder(tmp_path)
     made = asdict(recorder.evaluation(recorder.run(), "cw", drawn(0, 0.2, 50)))
     defaults = {field.name for field in fields(Evaluation) if field.default is not MISSING}
-    assert defaults == {"engine", "precision"}
+    assert defaults == {"engine", "precision", "adaptive"}
     old = {name: value for name, value in made.items() if name not in defaults}
     assert from_json(Evaluation, old) == from_json(Evaluation, made)
     for name in old:

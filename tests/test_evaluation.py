@@ -15,7 +15,7 @@ import tiny
 from robench import archive
 from robench.archive import Archive
 from robench.attacking import predict
-from robench.campaign import Campaign, Event, chosen_attacks, conduct
+from robench.campaign import Campaign, Event, attacks_of, conduct
 from robench.errors import UserError
 from robench.evaluation import NamedAttack, evaluate, open_subject
 from robench.panel import choose
@@ -234,11 +234,11 @@ def test_bad_target_beside_a_good_one_writes_nothing(runs: Path, tints: Path) ->
 )
 def test_attacks_that_cannot_be_had_are_refused(given: dict[str, Any], words: str) -> None:
     with pytest.raises(UserError, match=words):
-        chosen_attacks(Campaign((0.5,), **given))
+        attacks_of(Campaign((0.5,), **given))
 
 
 def test_default_preset_is_the_paper_s() -> None:
-    chosen = {named.name: named.settings for named in chosen_attacks(Campaign((0.5,)))}
+    chosen = {named.name: named.settings for named in attacks_of(Campaign((0.5,)))}
     assert {"fgm", "mim", "deepfool", "cw"} <= set(chosen)
     assert not {"pgd", "pgn"} & set(chosen)  # to be asked for by name
     assert chosen["fgm"]["eps"] == chosen["mim"]["eps"] == 0.5

@@ -6,17 +6,15 @@ takes its place. CE is read as logsumexp of the other logits minus the label's, 
 and does not saturate; DLR, its alternative, does not depend on the logits' scale.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import torch
 from torch import Tensor
 
-from robench.attack import ART_BATCH, Attack
+from robench.attack import ART_BATCH, Attack, Presets
 from robench.errors import UserError
 from robench.gradient import within
-from robench.records import Setting
 from robench_attacks.gradient import broad, gradient, loss_margin, loss_ratio, unit
 from robench_attacks.lanes import Lanes, drive
 from robench_attacks.limits import above_zero, at_least
@@ -41,7 +39,7 @@ class APGD(Attack):
 
     reduced_precision: ClassVar[bool] = True
     streams: ClassVar[bool] = True
-    presets: ClassVar[Mapping[str, Mapping[str, Setting]]] = {"strong": {}}
+    presets: ClassVar[Presets] = {"strong": ({},)}
 
     eps: float = 0.5
     """L2 radius on [0, 1] images that the perturbation stays within."""

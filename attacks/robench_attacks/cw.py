@@ -14,17 +14,15 @@ larger, a fifth fewer passes).
 As in the original, pixels at an edge of the box hardly move: tanh space is flat there.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor
 
-from robench.attack import ART_BATCH, Attack
+from robench.attack import ART_BATCH, Attack, Presets
 from robench.errors import UserError
 from robench.gradient import norms
-from robench.records import Setting
 from robench_attacks.boundary import approach
 from robench_attacks.constants import Begin, Searches
 from robench_attacks.descent import TINY, stretch
@@ -45,9 +43,9 @@ class CarliniWagner(Attack):
     minimal: ClassVar[bool] = True
     reduced_precision: ClassVar[bool] = True
     streams: ClassVar[bool] = True
-    presets: ClassVar[Mapping[str, Mapping[str, Setting]]] = {
-        "paper": {},
-        "strong": {"warm_start": True, "bisections": 6},
+    presets: ClassVar[Presets] = {
+        "paper": ({},),
+        "strong": ({"searches": 9, "warm_start": True, "bisections": 6},),
     }
 
     confidence: float = 0.0

@@ -4,7 +4,6 @@ One departure: points are not rounded to 8 bits.
 """
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -13,7 +12,6 @@ from torch import Tensor
 
 from robench.attack import Attack
 from robench.gradient import norms
-from robench.records import Setting
 from robench_attacks.boundary import Found
 from robench_attacks.gradient import broad, gradient, loss_margin, unit
 from robench_attacks.limits import above_zero, at_least
@@ -33,8 +31,6 @@ class DDN(Attack):
 
     minimal: ClassVar[bool] = True
     reduced_precision: ClassVar[bool] = True
-    presets: ClassVar[Mapping[str, Mapping[str, Setting]]] = {}
-
     steps: int = 100
     """Number of steps."""
     step: float = 1.0

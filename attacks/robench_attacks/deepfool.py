@@ -6,16 +6,14 @@ As its authors do, the overshoot is applied in every step, so that a point is do
 is returned fools the network; as the paper ran it, rivals are ranked anew in every step.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor
 
-from robench.attack import ART_BATCH, Attack
+from robench.attack import ART_BATCH, Attack, Presets
 from robench.gradient import norms
-from robench.records import Setting
 from robench_attacks.gradient import broad, gradient, own_and_others
 from robench_attacks.lanes import Lanes, drive
 from robench_attacks.limits import at_least
@@ -37,7 +35,7 @@ class DeepFool(Attack):
     minimal: ClassVar[bool] = True
     reduced_precision: ClassVar[bool] = True
     streams: ClassVar[bool] = True
-    presets: ClassVar[Mapping[str, Mapping[str, Setting]]] = {"paper": {}}
+    presets: ClassVar[Presets] = {"paper": ({},)}
 
     steps: int = 100
     """Most steps an image gets; one that is fooled earlier stops there."""

@@ -5,14 +5,12 @@ which underflows on confident networks (their images then are not moved at all),
 gradients of all weights on the way. Where nothing underflows the two agree.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor
 
-from robench.attack import ART_BATCH, Attack
-from robench.records import Setting
+from robench.attack import ART_BATCH, Attack, Presets
 from robench_attacks.gradient import Logits, loss_direction
 from robench_attacks.limits import above_zero
 from robench_attacks.network import Network
@@ -27,7 +25,7 @@ class FGM(Attack):
     """One step of L2 length `eps` up the cross-entropy of the true label, clipped to the box."""
 
     reduced_precision: ClassVar[bool] = True
-    presets: ClassVar[Mapping[str, Mapping[str, Setting]]] = {"paper": {}}
+    presets: ClassVar[Presets] = {"paper": ({},)}
 
     eps: float = 0.5
     """L2 length of the step on [0, 1] images."""

@@ -5,16 +5,14 @@ Not built on ART's MomentumIterativeMethod: that clips to the box before it proj
 computes the gradients of all weights in every step.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor
 
-from robench.attack import ART_BATCH, Attack
+from robench.attack import ART_BATCH, Attack, Presets
 from robench.gradient import within
-from robench.records import Setting
 from robench_attacks.gradient import Logits, loss_direction, unit
 from robench_attacks.limits import above_zero, at_least
 from robench_attacks.network import Network
@@ -29,7 +27,7 @@ class MIM(Attack):
     """Steps of L2 length `step` along accumulated gradients, inside the ball of radius `eps`."""
 
     reduced_precision: ClassVar[bool] = True
-    presets: ClassVar[Mapping[str, Mapping[str, Setting]]] = {"paper": {}}
+    presets: ClassVar[Presets] = {"paper": ({},)}
 
     eps: float = 0.5
     """L2 radius on [0, 1] images that the perturbation stays within."""

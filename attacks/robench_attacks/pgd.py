@@ -4,7 +4,6 @@ Steps of a fixed share of the radius along each image's normalised gradient, fro
 the point is projected onto the ball and then clipped to the box, as in `mim`.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -12,7 +11,6 @@ from torch import Tensor
 
 from robench.attack import ART_BATCH, Attack
 from robench.gradient import uniform_in_ball, within
-from robench.records import Setting
 from robench_attacks.gradient import Logits, loss_direction
 from robench_attacks.limits import above_zero, at_least
 from robench_attacks.network import Network
@@ -27,8 +25,6 @@ class PGD(Attack):
     """Steps up the cross-entropy of the true label, inside the ball of radius `eps`."""
 
     reduced_precision: ClassVar[bool] = True
-    presets: ClassVar[Mapping[str, Mapping[str, Setting]]] = {}
-
     eps: float = 0.5
     """L2 radius on [0, 1] images that the perturbation stays within."""
     steps: int = 10

@@ -15,12 +15,11 @@ generator is "fully trained on the training dataset"; the rest is decided here:
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Literal
 
 from torch import Tensor, nn
 
 from robench.attack import TrainedAttack
-from robench.records import Setting
 from robench_attacks.limits import at_least
 from robench_attacks.network import Network
 from robench_defenses import pgn as defense
@@ -34,8 +33,6 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class PGN(TrainedAttack):
     """Perturbations of a generator trained to raise the cross-entropy at a price (Eqs. 4 and 5)."""
-
-    presets: ClassVar[Mapping[str, Mapping[str, Setting]]] = {}
 
     c_l: float = 50.0
     """Price of a perturbation's squared L2 norm; lower goes further."""

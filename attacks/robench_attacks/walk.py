@@ -8,15 +8,13 @@ and each image walks from two starts, since the nearest foot depends on it: from
 and from that of a short DDN, which searches farther around.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor
 
-from robench.attack import Attack
-from robench.records import Setting
+from robench.attack import Attack, Presets
 from robench_attacks.boundary import Found, walk
 from robench_attacks.ddn import DDN, ddn
 from robench_attacks.deepfool import DeepFool
@@ -36,7 +34,7 @@ class BoundaryWalk(Attack):
     minimal: ClassVar[bool] = True
     reduced_precision: ClassVar[bool] = True
     streams: ClassVar[bool] = True
-    presets: ClassVar[Mapping[str, Mapping[str, Setting]]] = {"strong": {}}
+    presets: ClassVar[Presets] = {"strong": ({},)}
 
     steps: int = 20
     """Steps of each walk."""

@@ -87,7 +87,7 @@ def _configured(line: Line) -> Any:
     if line.preset and line.preset not in plugin.cls.presets:
         known = ", ".join(sorted(plugin.cls.presets)) or "none"
         raise UserError(f"{line.attack} has no preset {line.preset!r}; there is: {known}")
-    preset = plugin.cls.presets.get(line.preset, {})
+    preset = plugin.cls.presets[line.preset][0] if line.preset else {}
     return configure(plugin.cls, {**preset, **line.budget}, plugin.name)
 
 
