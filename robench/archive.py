@@ -1,15 +1,16 @@
-"""All records of one folder, read and checked: runs, their sources, matches, evaluations."""
+"""All records of one folder, read and checked: runs, sources, matches, evaluations, audits."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import get_args
 
 from robench import metrics
 from robench.errors import UserError
 from robench.metrics import Distances, Interval
 from robench.outcomes import Outcomes
-from robench.records import Evaluation, Match, Record, Run, from_json
+from robench.records import Audit, Evaluation, Finding, Match, Record, Run, Verdict, from_json
 from robench.runs import read_json, read_runs
 from robench.samples import Samples, samples_path
 
@@ -18,6 +19,9 @@ GENERATORS = "generators"
 """What attacks trained before they attacked."""
 EVALUATIONS = "evaluations"
 MATCHES = "matches"
+AUDITS = "audits"
+EVALUATE_AGAIN = "delete it and run `robench eval` again"
+AUDIT_AGAIN = "delete it and run: robench audit"
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +64,8 @@ class Archive:
     results: tuple[Result, ...]
     """In the order of their keys."""
     matches: tuple[Match, ...]
+    audits: Mapping[str, Audit]
+    """By the SHA-256 of the audited weights."""
 
     def samples(self, evaluation: str) -> Samples:
         """Return the images kept of an evaluation; UserError where there are none."""
@@ -92,6 +98,7 @@ def read(root: Path) -> Archive:
             for path in sorted((root / MATCHES).glob("*.json"))
             for match in read_matches(path)
         ),
+        audits=_audits(root / AUDITS),
     )
 
 
@@ -118,11 +125,32 @@ def read_evaluation(path: Path) -> Evaluation:
     row.pop("format")
     evaluation = _record(Evaluation, row, path)
     if evaluation.key != path.stem:
-        raise UserError(
-            f"{path} describes the evaluation {evaluation.key}; "
-            "delete it and run `robench eval` again"
-        )
+        raise UserError(f"{path} describes the evaluation {evaluation.key}; {EVALUATE_AGAIN}")
     return evaluation
+
+
+def read_audit(path: Path) -> Audit:
+    """Read one audit's record; UserError names it where it cannot be read."""
+    row = read_json(path)
+    row.pop("format")
+    findings, seen = row.get("findings"), row.get("evaluations")
+    if not isinstance(findings, list) or not isinstance(seen, list):
+        raise UserError(f"{path} lacks findings or evaluations; {AUDIT_AGAIN}")
+    found = tuple(_record(Finding, one, path, AUDIT_AGAIN) for one in findings)
+    if unknown := {str(one.verdict) for one in found} - set(get_args(Verdict)):
+        raise UserError(f"{path} has the verdict {', '.join(sorted(unknown))}; {AUDIT_AGAIN}")
+    row |= {"findings": found, "evaluations": tuple(seen)}
+    audit = _record(Audit, row, path, AUDIT_AGAIN)
+    if not isinstance(audit.step, int) or audit.key != path.stem:
+        raise UserError(f"{path} describes the audit {audit.run}-{audit.step}; {AUDIT_AGAIN}")
+    return audit
+
+
+def _audits(folder: Path) -> dict[str, Audit]:
+    """Return audits by weights; of two of the same weights, the one that failed."""
+    found = [read_audit(path) for path in sorted(folder.glob("*.json"))]
+    found.sort(key=lambda audit: (len(audit.failed), len(audit.evaluations)))
+    return {audit.weights: audit for audit in found}
 
 
 def _result(path: Path) -> Result:
@@ -136,11 +164,11 @@ def _result(path: Path) -> Result:
     return Result(evaluation, outcomes)
 
 
-def _record(kind: type[Record], row: object, path: Path) -> Record:
-    """Rebuild a record and, where that fails, say which file it came from."""
+def _record(kind: type[Record], row: object, path: Path, mend: str = EVALUATE_AGAIN) -> Record:
+    """Rebuild a record and, where that fails, say which file it came from and how to mend it."""
     if not isinstance(row, dict):
-        raise UserError(f"{path} holds no {kind.__name__} record; delete it and evaluate again")
+        raise UserError(f"{path} holds no {kind.__name__} record; {mend}")
     try:
         return from_json(kind, row)
     except UserError as error:
-        raise UserError(f"{path}: {error}; delete it and run `robench eval` again") from None
+        raise UserError(f"{path}: {error}; {mend}") from None

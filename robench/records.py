@@ -212,6 +212,62 @@ class Evaluation:
         return self.source is None
 
 
+Verdict = Literal["pass", "warn", "fail", "skipped"]
+"""What a check of an audit came to; `skipped` where it does not apply."""
+Family = Literal["integrity", "strength", "masking", "comparability"]
+"""What a check is about: the wrapper, the attacks, hidden gradients, or the table as a whole."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check of an audit found, in words and numbers as they are shown."""
+
+    check: str
+    family: Family
+    verdict: Verdict
+    measured: str
+    threshold: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What all checks found on one checkpoint and its evaluations."""
+
+    run: str
+    step: int
+    weights: str
+    """SHA-256 of the audited checkpoint."""
+    evaluations: tuple[str, ...]
+    """Keys of the evaluations that the checks have seen."""
+    findings: tuple[Finding, ...]
+    count: int
+    """Images that the network was probed with."""
+    seconds: float
+    environment: Mapping[str, str]
+
+    @property
+    def key(self) -> str:
+        """Return the record's name: a checkpoint has one audit, the latest."""
+        return f"{self.run}-{self.step:07d}"
+
+    @property
+    def failed(self) -> tuple[Finding, ...]:
+        """Return what un-ranks the network: failures, those of comparability aside."""
+        return tuple(
+            one for one in self.findings if one.verdict == "fail" and one.family != "comparability"
+        )
+
+    @property
+    def warnings(self) -> tuple[Finding, ...]:
+        """Return what should be read beside the network's numbers, and does not un-rank it."""
+        return tuple(
+            one
+            for one in self.findings
+            if one.verdict == "warn" or (one.verdict == "fail" and one.family == "comparability")
+        )
+
+
 def evaluation_key(
     weights: str,
     attack: str,

@@ -11,16 +11,20 @@ from numpy.typing import ArrayLike
 from robench import files
 from robench.outcomes import Outcomes
 from robench.records import (
+    Audit,
     Checkpoint,
     Engine,
     Epoch,
     Evaluation,
+    Family,
+    Finding,
     Match,
     Precision,
     Run,
     RunSpec,
     Setting,
     Strength,
+    Verdict,
     digest,
 )
 from robench.runs import RunFolder, write_json, write_manifest, write_rows
@@ -171,11 +175,40 @@ class Recorder:
         write_json(path, asdict(evaluation))
         return evaluation
 
+    def audit(
+        self,
+        run: Run,
+        findings: Sequence[Finding] = (),
+        evaluations: Sequence[Evaluation] | None = None,
+        step: int = 20,
+    ) -> Audit:
+        """Write the audit of a checkpoint; None: it has seen all evaluations that are there."""
+        kept = next(one for one in run.checkpoints if one.step == step)
+        there = [path.stem for path in sorted((self.root / "evaluations").glob("*.json"))]
+        seen = there if evaluations is None else [one.key for one in evaluations]
+        audit = Audit(
+            run=run.key,
+            step=step,
+            weights=kept.sha256,
+            evaluations=tuple(seen),
+            findings=tuple(findings) or (finding("clean_match", "pass"),),
+            count=64,
+            seconds=2.5,
+            environment={**self.environment, "command": "robench audit"},
+        )
+        write_json(self.root / "audits" / f"{audit.key}.json", asdict(audit))
+        return audit
+
     def matches(self, rows: Sequence[Match]) -> Path:
         """Write the matches of one protocol and target."""
         path = self.root / "matches" / f"{rows[0].protocol}-{rows[0].target:.4f}.json"
         write_json(path, {"rows": [asdict(row) for row in rows]})
         return path
+
+
+def finding(check: str, verdict: Verdict, family: Family = "integrity") -> Finding:
+    """Return what a check found, with numbers that tell it from others."""
+    return Finding(check, family, verdict, "0.25", "at least 0.5", "raise it")
 
 
 def match(
