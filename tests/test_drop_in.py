@@ -19,8 +19,10 @@ from robench_attacks.ddn import DDN
 from robench_attacks.deepfool import DeepFool
 from robench_attacks.device import DeviceAttack
 from robench_attacks.fgm import FGM
+from robench_attacks.hopskipjump import HopSkipJump
 from robench_attacks.mim import MIM
 from robench_attacks.pgd import PGD
+from robench_attacks.square import Square
 from robench_attacks.walk import BoundaryWalk
 
 ATTACKS: tuple[Attack, ...] = (
@@ -33,6 +35,8 @@ ATTACKS: tuple[Attack, ...] = (
     BoundaryWalk(steps=5, ddn_steps=10),
     CarliniWagner(learning_rate=0.02, searches=2, steps=20, initial_constant=1.0),
     CarliniWagner(searches=1, steps=10, warm_start=True, bisections=3),
+    Square(queries=20),
+    HopSkipJump(queries=300),
 )
 each = pytest.mark.parametrize("attack", ATTACKS, ids=lambda a: type(a).__name__)
 COUNT = 8
