@@ -21,7 +21,7 @@ FEWEST = 10
 """Directions without which a normal is not worth estimating."""
 REACH = 0.1
 """How far around a point the normal is estimated, as a share of its distance from the image.
-A tenth of it or a hundredth made 2 % of difference; the farther sees over rounded pixels."""
+A tenth was 2 to 4 % nearer than a hundredth on CIFAR-10; it sees over rounded pixels, too."""
 NEARER = 0.9
 """Share of the distance of the nearest start at which the next one is asked for."""
 PIECE = 16
