@@ -15,7 +15,7 @@ from robench.allocator import keep_freed_memory
 from robench.attack import Aim, Attack
 from robench.errors import UserError
 from robench.estimator import wrap
-from robench.outcomes import Outcomes
+from robench.outcomes import LONGER, Outcomes
 from robench.panel import Panel
 from robench.records import Precision
 
@@ -25,8 +25,6 @@ BATCH = 250
 """Images predicted at once."""
 BOX = 1e-6
 """How far a pixel may lie outside [0, 1]."""
-LONGER = 1e-4
-"""Share by which a perturbation may exceed the radius."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 
 from robench import arrays
 
+LONGER = 1e-4
+"""Share by which a perturbation may exceed the radius of an attack and still counts."""
+
 
 @dataclass(frozen=True)
 class Outcomes:
