@@ -13,10 +13,13 @@ from robench import metrics, tables
 from robench.archive import Result
 from robench.contents import AccuracyNorm, Content, Curve, Line, Panel, Point, RobustnessCurve
 from robench.metrics import Interval
+from robench.outcomes import Outcomes
+from robench.paper_table import ENVELOPE
+from robench.ranking import Ranking
 from robench.standings import (
     Condition,
+    Row,
     Section,
-    Standing,
     condition,
     labels,
     on_common_images,
@@ -49,11 +52,20 @@ class Figure:
         return self.stamp.encode() in drawn
 
 
-def accuracy_norm(section: Section, standing: Standing) -> Figure | None:
-    """Return the accuracy-against-norm figure of one table; None without a minimal attack."""
-    names = labels(standing.conditions)
-    panels = [_panel(section, standing, one, name) for one, name in names.items() if one.minimal]
-    if not any(panel.lines for panel in panels):
+def accuracy_norm(section: Section, ranking: Ranking) -> Figure | None:
+    """Return the accuracy-against-norm figure of one table; None without a minimal attack.
+
+    The envelope comes first, of the networks put to every attack that counts; then each attack
+    that was run on all images.
+    """
+    standing = ranking.counted.standing
+    drawn = [(row, ranking.envelope(row)) for row in standing.rows]
+    panels = [_panel(section, ENVELOPE, [(row, own) for row, own in drawn if own])]
+    for one, name in labels(standing.conditions).items():
+        if one.minimal:
+            attacked = [(row, row.white[one].outcomes) for row in standing.rows if one in row.white]
+            panels.append(_panel(section, name, attacked))
+    if not any(panel.lines for panel in panels[1:]):
         return None
     title = f"{section.spec.dataset}, matched at benign accuracy {tables.target(standing.target)}"
     return Figure(
@@ -97,15 +109,14 @@ def _matched(section: Section) -> set[str]:
     }
 
 
-def _panel(section: Section, standing: Standing, one: Condition, name: str) -> Panel:
-    rows = [(row, row.white[one]) for row in standing.rows if one in row.white]
-    norms = norm_axis([result for _, result in rows])
+def _panel(section: Section, title: str, rows: Sequence[tuple[Row, Outcomes]]) -> Panel:
+    norms = norm_axis([measured for _, measured in rows])
     return Panel(
-        title=name,
+        title=title,
         norms=rounded(norms),
         lines=tuple(
-            line_of(row.label, section.variants.index(row.match.variant), result, norms)
-            for row, result in rows
+            line_of(row.label, section.variants.index(row.match.variant), measured, norms)
+            for row, measured in rows
         ),
     )
 
@@ -117,10 +128,10 @@ def _robustness(section: Section, results: Iterable[Result], one: Condition, nam
     return Curve(name, tuple(drawable))
 
 
-def line_of(label: str, variant: int, result: Result, norms: NDArray[np.float64]) -> Line:
+def line_of(label: str, variant: int, measured: Outcomes, norms: NDArray[np.float64]) -> Line:
     """Return the accuracy left at `norms` by a minimal attack, with Wilson's intervals."""
-    accuracy = metrics.curve(result.outcomes, norms)
-    count = result.evaluation.count
+    accuracy = metrics.curve(measured, norms)
+    count = len(measured.label)
     bands = [metrics.wilson(round(share * count), count) for share in accuracy]
     return Line(
         label=label,
@@ -132,12 +143,12 @@ def line_of(label: str, variant: int, result: Result, norms: NDArray[np.float64]
 
 
 def mean_line(
-    label: str, variant: int, seeds: Sequence[Result], norms: NDArray[np.float64]
+    label: str, variant: int, seeds: Sequence[Outcomes], norms: NDArray[np.float64]
 ) -> Line:
     """Return the mean over seeds with their extremes; the line of one seed with its intervals."""
     if len(seeds) == 1:
         return line_of(label, variant, seeds[0], norms)
-    curves = np.stack([metrics.curve(one.outcomes, norms) for one in seeds])
+    curves = np.stack([metrics.curve(one, norms) for one in seeds])
     return Line(
         label=label,
         variant=variant,
@@ -147,12 +158,12 @@ def mean_line(
     )
 
 
-def norm_axis(results: Sequence[Result], at_least: float = 0.0) -> NDArray[np.float64]:
+def norm_axis(networks: Sequence[Outcomes], at_least: float = 0.0) -> NDArray[np.float64]:
     """Return norms from 0 to where all but the last 1 % of the distances are reached.
 
     They end at `at_least` or beyond it, and at 1 where nothing tells how far to go.
     """
-    reached = [one.outcomes.distance[one.outcomes.success] for one in results]
+    reached = [one.distance[one.success] for one in networks]
     far = max((float(np.quantile(norms, 0.99)) for norms in reached if len(norms)), default=0.0)
     far = max(far, at_least)
     return np.linspace(0.0, far if far > 0 else 1.0, STEPS + 1)

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from robench import archive, files
-from robench.archive import EVALUATIONS, GENERATORS, SOURCES, Archive
+from robench.archive import AUDITS, EVALUATIONS, GENERATORS, SOURCES, Archive
 from robench.errors import UserError
 from robench.figures import Figure
 from robench.page import page
@@ -28,9 +28,10 @@ RUN_FILES = ("manifest.json", "history.csv", "checkpoints.csv", "DONE")
 def publish(runs: Path, out: Path) -> None:
     """Merge the records of the runs folder `runs` into the leaderboard folder `out`.
 
-    Copies what is matched or evaluated, without weights. Records of the same name are overwritten,
-    a match replaces that of the same defense, variant and seed; nothing is taken away. Raises
-    UserError, naming the file, for a record that cannot be read; then nothing is written.
+    Copies what is matched or evaluated, with its audits, without weights. Records of the same name
+    are overwritten, a match replaces that of the same defense, variant and seed; nothing is taken
+    away. Raises UserError, naming the file, for a record that cannot be read; then nothing is
+    written.
     """
     if not runs.is_dir():
         raise UserError(f"no runs folder {runs}; train first, or pass --runs")
@@ -112,7 +113,7 @@ def _svg(figure: Figure, drawn: Path | None) -> bytes:
 
 
 def _copies(found: Archive, records: Path) -> Iterator[tuple[Path, bytes]]:
-    """Yield the files of runs, sources and evaluations; an evaluation follows its run."""
+    """Yield the files of runs, sources, evaluations and audits; each follows its run."""
     known = {kept.sha256 for run in found.runs.values() for kept in run.checkpoints}
     wanted = [one for one in found.results if one.evaluation.weights in known]
     runs = {one.evaluation.run for one in wanted} | {match.run for match in found.matches}
@@ -129,6 +130,10 @@ def _copies(found: Archive, records: Path) -> Iterator[tuple[Path, bytes]]:
             file = Path(EVALUATIONS, one.evaluation.key + suffix)
             if (content := _read(found.root / file)) is not None:
                 yield records / file, content
+    kept = {kept.sha256 for key in runs & found.runs.keys() for kept in found.runs[key].checkpoints}
+    for weights in sorted(kept & found.audits.keys()):
+        file = Path(AUDITS, f"{found.audits[weights].key}.json")
+        yield records / file, (found.root / file).read_bytes()
     yield from _others(found.root, records)
 
 

@@ -5,10 +5,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from robench import tables
 from robench.archive import Archive
 from robench.figures import Figure, accuracy_norm, robustness_curve
+from robench.footnotes import footnotes
 from robench.markdown import block, escape
-from robench.metrics import SUFFICIENT
-from robench.records import Run, RunSpec
-from robench.standings import Condition, Section, Standing
+from robench.paper_table import paper
+from robench.ranking import Ranking, rank
+from robench.records import Audit, Run, RunSpec
+from robench.standings import Section, Standing
+from robench.summary_table import summary
 
 TITLE = """# Leaderboard
 
@@ -28,10 +31,15 @@ READING = """## How to read this page
 
 - Networks are compared at the same **benign accuracy**, because robustness can be bought with it. A
   row stands for one defense at the strength, or the moment of training, that reached the target.
-- Higher is better for accuracies and norms. The success rate is the attack's: a minimal one
-  should reach nearly 1. Brackets hold 95 % confidence intervals over test images; where those of
-  two rows overlap, this table alone does not tell the rows apart. They say nothing about how much
-  another training seed would change.
+- **Ranks** are by rho_correct of the **envelope**: for each image, the nearest error that any of
+  the attacks found. A rank is 1 and the number of defenses that are clearly ahead in a paired
+  bootstrap over images and seeds; equal ranks are ties. A defense is not ranked before it was put
+  to every attack that most rows were put to, fooled on 99.5 % of its correctly classified images,
+  and audited without a failure.
+- Higher is better for accuracies and norms. The success rate is the attacks': it should reach
+  nearly 1. Brackets hold 95 % confidence intervals; in the first table, over test images and
+  training seeds, and values are means over seeds. With one seed, and in the other table, they are
+  over test images alone and say nothing about how much another training seed would change.
 - **rho** is the mean L2 norm, on images in [0, 1], that a minimal attack needed; misclassified
   images count as 0 and failures are left out (the paper's Eq. 6). **rho_correct** is the same over
   correctly classified images alone. In the **median** a failure counts as infinity. Read all three
@@ -62,19 +70,19 @@ def page(
         parts.append(f"## Tables and figures of the paper\n\n{listed}")
     for section in sections:
         if section.standings:
-            parts += _section(section, figures)
+            parts += _section(section, archive.audits, figures)
     left = len(archive.results) - sum(len(section.results) for section in sections)
     if left:
         parts.append(f"Left out: {left} evaluations of weights that no recorded run holds.")
     return "\n\n".join([*parts, READING]) + "\n", figures
 
 
-def _section(section: Section, figures: list[Figure]) -> list[str]:
+def _section(section: Section, audits: Mapping[str, Audit], figures: list[Figure]) -> list[str]:
     spec = section.spec
     parts = [f"## {escape(spec.dataset)}, {escape(spec.model)}, {spec.epochs} epochs"]
     parts.append("\n".join(f"- **{name}:** {text}" for name, text in _facts(section).items()))
     for standing in section.standings:
-        parts += _standing(section, standing, figures)
+        parts += _standing(section, rank(standing, audits), figures)
     curve = robustness_curve(section)
     if curve is not None:
         parts += ["### Robustness curve", _embed(curve, figures)]
@@ -108,15 +116,16 @@ def _facts(section: Section) -> Mapping[str, str]:
     return {name: text for name, text in facts.items() if text}
 
 
-def _standing(section: Section, standing: Standing, figures: list[Figure]) -> list[str]:
+def _standing(section: Section, ranking: Ranking, figures: list[Figure]) -> list[str]:
+    standing = ranking.counted.standing
     parts = [f"### Matched at benign accuracy {tables.target(standing.target)}"]
-    parts.append(f"{_chosen(section.spec, standing)} {_attacked(section, standing)}".strip())
-    parts.append(tables.summary(standing))
+    parts.append(f"{_chosen(section.spec, standing)} {_attacked(section, ranking)}".strip())
+    parts.append(summary(ranking))
     if standing.rows:
         parts.append(f"In the paper's columns. {_chosen(section.spec, standing)}")
-        parts.append(tables.paper(standing))
-    parts += tables.footnotes(standing)
-    figure = accuracy_norm(section, standing)
+        parts.append(paper(ranking))
+    parts += footnotes(ranking)
+    figure = accuracy_norm(section, ranking)
     if figure is not None:
         parts.append(_embed(figure, figures))
     return parts
@@ -129,13 +138,15 @@ def _chosen(spec: RunSpec, standing: Standing) -> str:
     return f"Matched on validation accuracy, {within}."
 
 
-def _attacked(section: Section, standing: Standing) -> str:
-    """Say what the numbers are of: images, the ranking attack, the black-box source."""
+def _attacked(section: Section, ranking: Ranking) -> str:
+    """Say what the numbers are of: images, what ranks, the black-box source."""
+    standing = ranking.counted.standing
     if not standing.count:
         return "Nothing attacked yet."
     sentences = [f"All other numbers are of the same {standing.count:,} test images."]
-    if standing.strongest is not None:
-        sentences.append(_ranked_by(standing, standing.strongest))
+    if any(row.parts for row in standing.rows):
+        sentences[0] = sentences[0][:-1] + ", or of the part of them that a line counts."
+    sentences.append(_ranked_by(ranking))
     source = next((run for run in section.sources if run.key == standing.source), None)
     if source is not None:
         sentences.append(
@@ -145,13 +156,21 @@ def _attacked(section: Section, standing: Standing) -> str:
     return " ".join(sentences)
 
 
-def _ranked_by(standing: Standing, best: Condition) -> str:
-    said = f"Ranked by rho of {escape(best.name)}, the strongest minimal attack here"
-    judged = [row.white[best] for row in standing.rows if best in row.white]
-    share = f"{SUFFICIENT:.1%} of every row's correctly classified images"
-    if any(result.success.value < SUFFICIENT for result in judged):
-        return f"{said} (smallest mean rho; none fools {share})."
-    return f"{said} (smallest mean rho of those that fool {share})."
+def _ranked_by(ranking: Ranking) -> str:
+    """Say which attacks the envelope is over, and what a rank says."""
+    counted = ranking.counted
+    if not counted.shared:
+        return "Nothing is ranked: no attack was run on more than half of the rows."
+    over = ", ".join(counted.names(counted.shared))
+    own = any(way.condition.adaptive for row in ranking.rows for way in counted.ways(row))
+    own_too = ", and on its own defense each attack made for it" if own else ""
+    said = f"The envelope is the nearest error that any of these attacks found: {over}{own_too}."
+    if all(entry.rank is None for entry in ranking.entries):
+        return f"{escape(said)} Nothing is ranked; the last column says why."
+    return (
+        f"Ranked by rho_correct of the envelope; equal ranks are ties, which the paired bootstrap "
+        f"does not tell apart. {escape(said)}"
+    )
 
 
 def _embed(figure: Figure, figures: list[Figure]) -> str:

@@ -1,12 +1,12 @@
 """Which results stand side by side: those on the same images, under the same attacks."""
 
-import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from robench import metrics
 from robench.archive import Archive, Result
+from robench.envelope import places
+from robench.metrics import Interval
 from robench.records import Engine, Evaluation, Match, Run, RunSpec, Setting, signed
 
 
@@ -19,6 +19,8 @@ class Condition:
     minimal: bool
     radius: float | None
     engine: Engine = "robench"
+    adaptive: bool = False
+    """Made for the defense: it is run on the defenses that it suits, and on no other."""
 
     @property
     def name(self) -> str:
@@ -36,11 +38,29 @@ class Row:
     """The variant, with its seed where the table holds several."""
     white: Mapping[Condition, Result]
     black: Mapping[Condition, Result]
+    parts: tuple[Result, ...]
+    """Those on a part of the images, of attacks that were not run on all of them."""
+
+    @property
+    def whole(self) -> tuple[Result, ...]:
+        """Return the results on all images, white-box first."""
+        return (*self.white.values(), *self.black.values())
 
     @property
     def results(self) -> tuple[Result, ...]:
-        """Return all results of the row, white-box first."""
-        return (*self.white.values(), *self.black.values())
+        """Return all results of the row, those on a part of the images last."""
+        return (*self.whole, *self.parts)
+
+    @property
+    def weights(self) -> str:
+        """Return the SHA-256 of the checkpoint."""
+        kept = self.run.checkpoints
+        return next(one.sha256 for one in kept if one.step == self.match.step)
+
+    @property
+    def benign(self) -> Interval | None:
+        """Return the benign accuracy; None where nothing was attacked."""
+        return self.whole[0].benign if self.whole else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,16 +70,20 @@ class Standing:
     target: float
     tolerance: float
     rows: tuple[Row, ...]
-    """The matched ones, best first."""
+    """The matched ones, by variant and seed."""
     unmatched: tuple[Row, ...]
     conditions: tuple[Condition, ...]
     """In table order: fixed budgets first, then minimal, each by name."""
-    strongest: Condition | None
-    """The minimal attack with the smallest mean rho over the rows."""
     source: str | None
     """The run that the black-box images were made on."""
     count: int
     """Number of attacked images."""
+
+    @property
+    def shared(self) -> tuple[Condition, ...]:
+        """Return the attacks that have a line in every row: not run on some is said there."""
+        ran = {one for row in self.rows for one in (*row.white, *row.black) if not one.adaptive}
+        return tuple(one for one in self.conditions if one in ran)
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +115,7 @@ def condition(evaluation: Evaluation) -> Condition:
     """Return what the attack was, without where it was aimed."""
     settings = tuple(sorted(evaluation.settings.items()))
     kind = (evaluation.minimal, evaluation.radius)
-    return Condition(evaluation.attack, settings, *kind, evaluation.engine)
+    return Condition(evaluation.attack, settings, *kind, evaluation.engine, evaluation.adaptive)
 
 
 def labels(conditions: Iterable[Condition]) -> dict[Condition, str]:
@@ -113,27 +137,8 @@ def on_common_images(results: Sequence[Result]) -> tuple[Result, ...]:
     counts = Counter((result.evaluation.images, result.evaluation.count) for result in results)
     if not counts:
         return ()
-    images, _ = max(counts, key=lambda one: (counts[one], one[1], one[0]))
-    return tuple(result for result in results if result.evaluation.images == images)
-
-
-def strongest(results: Iterable[Result]) -> Condition | None:
-    """Return the minimal attack that ranks these white-box results.
-
-    Of those run on most rows, one that succeeds sufficiently on each of them goes before one that
-    fails, since rho leaves failures out; then the smallest mean rho decides.
-    """
-    found: dict[Condition, list[Result]] = {}
-    for result in results:
-        if result.evaluation.minimal and result.evaluation.white_box:
-            found.setdefault(condition(result.evaluation), []).append(result)
-
-    def order(one: Condition) -> tuple[int, bool, float]:
-        failing = any(result.success.value < metrics.SUFFICIENT for result in found[one])
-        rho = sum(result.distances.rho.value for result in found[one]) / len(found[one])
-        return (-len(found[one]), failing, math.inf if math.isnan(rho) else rho)
-
-    return min(sorted(found, key=table_order), key=order, default=None)
+    panel = max(counts, key=lambda one: (counts[one], one[1], one[0]))
+    return tuple(one for one in results if (one.evaluation.images, one.evaluation.count) == panel)
 
 
 def _section(archive: Archive, runs: list[Run]) -> Section:
@@ -162,34 +167,54 @@ def _standing(archive: Archive, matches: list[Match], results: tuple[Result, ...
     matches = sorted(matches, key=lambda match: (match.variant, match.defense, match.seed))
     several = len({match.seed for match in matches}) > 1
     chosen = [_weights(archive, match) for match in matches if match.how != "unmatched"]
-    used = on_common_images([one for one in results if one.evaluation.weights in chosen])
-    used = _from_one_source(used)
-    rows = [_row(archive, match, used, several) for match in matches]
-    matched = [row for row in rows if row.match.how != "unmatched"]
-    best = strongest(used)
+    own = [one for one in results if one.evaluation.weights in chosen]
+    whole = on_common_images(own)
+    used = _from_one_source((*whole, *_on_part(own, whole)))
+    keys = {one.evaluation.key for one in whole}
+    rows = [_row(archive, match, used, keys, several) for match in matches]
     return Standing(
         target=matches[0].target,
         tolerance=max(match.tolerance for match in matches),
-        rows=tuple(sorted(matched, key=lambda row: _rank(row, best))),
+        rows=tuple(row for row in rows if row.match.how != "unmatched"),
         unmatched=tuple(row for row in rows if row.match.how == "unmatched"),
         conditions=tuple(sorted({condition(one.evaluation) for one in used}, key=table_order)),
-        strongest=best,
         source=next((one.evaluation.source for one in used if not one.evaluation.white_box), None),
-        count=used[0].evaluation.count if used else 0,
+        count=whole[0].evaluation.count if whole else 0,
     )
 
 
-def _row(archive: Archive, match: Match, results: Iterable[Result], seed: bool) -> Row:
-    """Attach the checkpoint's results; an unmatched row gets none, being compared with nothing."""
+def _on_part(results: Iterable[Result], whole: Sequence[Result]) -> list[Result]:
+    """Return the results on fewer images, all of which are among those of `whole`."""
+    if not whole:
+        return []
+    all_images = whole[0].outcomes
+    fewer = [one for one in results if one.evaluation.count < whole[0].evaluation.count]
+    return [one for one in fewer if places(one.outcomes, all_images) is not None]
+
+
+def _row(
+    archive: Archive, match: Match, results: Iterable[Result], keys: Collection[str], seed: bool
+) -> Row:
+    """Attach the checkpoint's results; an unmatched row gets none, being compared with nothing.
+
+    `keys`: of the results on all images.
+    """
     weights = None if match.how == "unmatched" else _weights(archive, match)
     own = [one for one in results if one.evaluation.weights == weights]
+    whole = [one for one in own if one.evaluation.key in keys]
+    ran = {_side(one.evaluation) for one in whole}
     return Row(
         match=match,
         run=archive.run(match),
         label=f"{match.variant} seed {match.seed}" if seed else match.variant,
-        white={condition(one.evaluation): one for one in own if one.evaluation.white_box},
-        black={condition(one.evaluation): one for one in own if not one.evaluation.white_box},
+        white={condition(one.evaluation): one for one in whole if one.evaluation.white_box},
+        black={condition(one.evaluation): one for one in whole if not one.evaluation.white_box},
+        parts=tuple(one for one in own if one not in whole and _side(one.evaluation) not in ran),
     )
+
+
+def _side(evaluation: Evaluation) -> tuple[Condition, bool]:
+    return condition(evaluation), evaluation.white_box
 
 
 def _weights(archive: Archive, match: Match) -> str:
@@ -210,15 +235,6 @@ def _from_one_source(results: tuple[Result, ...]) -> tuple[Result, ...]:
         for one in results
         if one.evaluation.white_box or one.evaluation.source_weights == source
     )
-
-
-def _rank(row: Row, best: Condition | None) -> tuple[float, str]:
-    """Order by rho of the strongest minimal attack, else by the worst accuracy; best first."""
-    if best is None:
-        score = min((one.accuracy.value for one in row.white.values()), default=math.nan)
-    else:
-        score = row.white[best].distances.rho.value if best in row.white else math.nan
-    return (math.inf if math.isnan(score) else -score), row.label
 
 
 def table_order(one: Condition) -> tuple[bool, str, bool, str]:

@@ -146,6 +146,7 @@ class Recorder:
         violations: int = 0,
         engine: Engine = "robench",
         precision: Precision = "float32",
+        adaptive: bool = False,
     ) -> Evaluation:
         """Write one evaluation with its outcomes and return it."""
         kept = next(one for one in run.checkpoints if one.step == step)
@@ -169,6 +170,7 @@ class Recorder:
             },
             engine=engine,
             precision=precision,
+            adaptive=adaptive,
         )
         path = self.root / "evaluations" / f"{evaluation.key}.json"
         measured.save(path.with_suffix(".npz"))
@@ -240,7 +242,7 @@ EPS = Strength("eps", "up")
 
 
 def small_suite(root: Path, spec: RunSpec = SPEC) -> tuple[Run, ...]:
-    """Record four defenses: three matched and attacked on both sides, one not matched."""
+    """Record four defenses: three matched, attacked on both sides and audited; one not matched."""
     recorder = Recorder(root, spec)
     source = recorder.run(seed=1, source=True)
     runs = (
@@ -259,6 +261,8 @@ def small_suite(root: Path, spec: RunSpec = SPEC) -> tuple[Run, ...]:
             fixed = drawn(place + 20, 0.5, failing=failing)
             recorder.evaluation(run, attack, fixed, False, None, step)
             recorder.evaluation(run, attack, drawn(place + 30, 0.5, 200, 0.7), False, source, step)
+        warned = [finding("slow|walk", "warn", "strength")] * (place == 1)
+        recorder.audit(run, [finding("clean", "pass"), *warned], step=step)
     recorder.matches(
         [
             match(runs[0]),

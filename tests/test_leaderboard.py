@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from recordings import EPS, Recorder, drawn, match
+from recordings import EPS, Recorder, drawn, finding, match
 from robench import leaderboard
 from robench.errors import UserError
+from robench.runs import read_runs
 
 
 @pytest.fixture
@@ -21,6 +22,7 @@ def out(tmp_path: Path) -> Path:
     recorder = Recorder(tmp_path / "runs")
     run = recorder.run()
     recorder.evaluation(run, "cw", drawn(0, 0.2, 50))
+    recorder.audit(run)
     recorder.matches([match(run)])
     leaderboard.publish(recorder.root, tmp_path / "out")
     leaderboard.write(tmp_path / "out")
@@ -73,10 +75,25 @@ def test_publish_copies_records_and_no_weights(out: Path) -> None:
     assert not any(name.endswith(".safetensors") for name in names)
 
 
+def test_publish_copies_audits_and_a_new_one_replaces_the_old(out: Path) -> None:
+    assert "| 1 | **baseline** | 1 | 50 |" in (out / "README.md").read_text()
+    recorder = Recorder(out.parent / "runs")
+    (run,) = read_runs(recorder.root)
+    audit = recorder.audit(run, [finding("same", "fail")])
+    leaderboard.publish(recorder.root, out)
+    (copy,) = (out / "records" / "audits").iterdir()
+    assert copy.read_bytes() == (recorder.root / "audits" / f"{audit.key}.json").read_bytes()
+    assert leaderboard.stale(out) == ["README.md differs from its records"]
+    leaderboard.write(out)
+    assert "audit: same failed (0.25, wanted at least 0.5) |" in (out / "README.md").read_text()
+
+
 def test_publish_leaves_out_what_nothing_refers_to(tmp_path: Path) -> None:
     recorder = Recorder(tmp_path / "runs")
     kept, other = recorder.run(), recorder.run("fgm", {"eps": 0.1}, EPS)
     gone = recorder.run("pgd")
+    for run in (other, gone):
+        recorder.audit(run)
     recorder.evaluation(gone, "cw", drawn(0, 0.2, 50))
     (recorder.root / gone.key / "DONE").unlink()
     recorder.matches([match(kept)])
@@ -86,6 +103,7 @@ def test_publish_leaves_out_what_nothing_refers_to(tmp_path: Path) -> None:
     assert not (records / other.key).exists()
     assert not (records / gone.key).exists()
     assert not (records / "evaluations").exists()
+    assert not (records / "audits").exists()
 
 
 def test_publish_merges_with_what_is_there(tmp_path: Path) -> None:
@@ -149,6 +167,8 @@ def fewer_images(path: Path) -> None:
         ("evaluations/*.json", fewer_images, "counts 3 images"),
         ("evaluations/*.npz", garbage, "cannot be read"),
         ("evaluations/*.npz", Path.unlink, "cannot be read"),
+        ("audits/*.json", newer, "newer"),
+        ("audits/*.json", lacking, "not a Audit record: step"),
         ("matches/*.json", newer, "newer"),
         ("matches/*.json", lacking, "not a Match record: step"),
         ("digits-*/manifest.json", newer, "newer"),
@@ -160,6 +180,7 @@ def test_a_damaged_record_is_named_and_nothing_is_written(
     recorder = Recorder(tmp_path / "runs")
     run = recorder.run()
     recorder.evaluation(run, "cw", drawn(0, 0.2, 20))
+    recorder.audit(run)
     recorder.matches([match(run)])
     (path,) = recorder.root.glob(pattern)
     damage(path)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from recordings import EPS, SPEC, Recorder, drawn, match, outcomes, small_suite
+from recordings import EPS, SPEC, Recorder, drawn, finding, match, outcomes, small_suite
 from robench import leaderboard
 from robench.markdown import block, escape, table
 from robench.records import Strength
@@ -53,23 +53,28 @@ def test_the_page_tells_everything_that_makes_rows_comparable(
         "**Training runs:** 4 (seed 0)",
         "**Trained on:** CPU, 2 cores",
         "torch 2.9.0",
-        "Ranked by rho of cw, the strongest minimal attack here",
+        "Ranked by rho_correct of the envelope; equal ranks are ties",
+        "any of these attacks found: fgm at 0.5, mim at 0.5, cw, deepfool, fgm at 0.5 black-box, "
+        "mim at 0.5 black-box, cw black-box, deepfool black-box.",
         "Black-box images were made on baseline of seed 1",
     ):
         assert fact in page
-    assert page.count("robench eval --matched-accuracy 0.70") == 1
+    assert page.count("\nrobench eval --matched-accuracy 0.70\n") == 1
     assert "robench train --defense pgd --seed 0" in page
 
 
-def test_rows_are_ranked_by_rho_of_the_strongest_minimal_attack(
+def test_defenses_are_ranked_by_the_envelope_and_say_why_they_are_not(
     rendered: tuple[Path, dict[str, bytes]],
 ) -> None:
     page = rendered[1]["README.md"].decode()
-    assert re.findall(r"^\| (\d) \| \*\*(\w+)\*\*", page, re.MULTILINE) == [
-        ("1", "pgd"),
-        ("2", "fgm"),
-        ("3", "baseline"),
+    assert re.findall(r"^\| ([\d-]) \| (\S+) \| 1 \| (\S+) ", page, re.MULTILINE) == [
+        ("1", "**fgm**", "200"),
+        ("2", "**baseline**", "200"),
+        ("-", "pgd", "200"),
+        ("-", "pgn", "-"),
     ]
+    assert "the envelope fails on 2.8% of the correctly" in line(page, "| - | pgd |")
+    assert line(page, "| 2 | **baseline**").endswith("| 8.50 | pass |  |")
 
 
 def test_a_row_that_found_no_match_says_what_to_try(
@@ -85,9 +90,9 @@ def test_a_failing_attack_is_marked_and_explained(
     rendered: tuple[Path, dict[str, bytes]],
 ) -> None:
     page = rendered[1]["README.md"].decode()
-    assert "†" in line(page, "| 1 | **pgd** |")
-    assert "†" not in line(page, "| 2 | **fgm** |")
-    assert page.count("† The attack failed on more than 0.5% ") == 1
+    assert line(page, "| - | pgd |").count(" † |") == 2
+    assert "†" not in line(page, "| 1 | **fgm** |")
+    assert page.count("† More than 0.5% of the correctly classified images were not ") == 1
 
 
 def test_the_papers_table_shows_hand_computed_numbers(tmp_path: Path) -> None:
@@ -123,7 +128,7 @@ def test_without_validation_every_table_says_test_accuracy(tmp_path: Path) -> No
     assert "final checkpoint of eps=0.1, test accuracy 0.7031" in page
 
 
-def test_seeds_are_rows_of_their_own(tmp_path: Path) -> None:
+def test_seeds_are_one_entry_and_rows_of_their_own_in_the_papers_table(tmp_path: Path) -> None:
     recorder = Recorder(tmp_path)
     runs = [recorder.run(seed=seed) for seed in (0, 3)]
     for run in runs:
@@ -133,6 +138,7 @@ def test_seeds_are_rows_of_their_own(tmp_path: Path) -> None:
     assert "**Training runs:** 2 (seeds 0, 3)" in page
     assert "| **baseline seed 0** |" in page
     assert "| **baseline seed 3** |" in page
+    assert "| - | baseline | 2 | 50 |" in page
 
 
 def test_only_results_on_the_same_images_stand_side_by_side(tmp_path: Path) -> None:
@@ -147,30 +153,6 @@ def test_only_results_on_the_same_images_stand_side_by_side(tmp_path: Path) -> N
     assert "the same 80 test images" in readme(tmp_path)
 
 
-def test_an_attack_run_on_few_rows_does_not_rank_them(tmp_path: Path) -> None:
-    recorder = Recorder(tmp_path)
-    first, second = recorder.run(), recorder.run("fgm", {"eps": 0.1}, EPS)
-    for run in (first, second):
-        recorder.evaluation(run, "deepfool", drawn(1, 0.2, 50))
-    recorder.evaluation(first, "cw", drawn(1, 0.1, 50))
-    recorder.matches([match(first), match(second)])
-    assert "Ranked by rho of deepfool" in readme(tmp_path)
-    recorder.evaluation(second, "cw", drawn(1, 0.1, 50))
-    assert "Ranked by rho of cw" in readme(tmp_path)
-
-
-def test_an_attack_that_fails_does_not_rank_where_another_succeeds(tmp_path: Path) -> None:
-    recorder = Recorder(tmp_path)
-    run = recorder.run()
-    recorder.evaluation(run, "cw", drawn(1, 0.1, 200, failing=0.3))
-    recorder.matches([match(run)])
-    assert "Ranked by rho of cw, the strongest minimal attack here (smallest mean rho; none" in (
-        readme(tmp_path)
-    )
-    recorder.evaluation(run, "deepfool", drawn(1, 0.2, 200))
-    assert "Ranked by rho of deepfool" in readme(tmp_path)
-
-
 def test_one_attack_under_two_settings_is_told_apart(tmp_path: Path) -> None:
     recorder = Recorder(tmp_path)
     run = recorder.run()
@@ -179,8 +161,9 @@ def test_one_attack_under_two_settings_is_told_apart(tmp_path: Path) -> None:
         recorder.evaluation(run, "cw", drawn(1, scale, 50), settings=settings)
     recorder.matches([match(run)])
     page = readme(tmp_path)
-    assert "rho, cw (steps=100)" in page
+    assert "| cw (steps=100) |" in page
     assert "| cw (steps=10) |" in page
+    assert r"these attacks found: cw (steps=10), cw (steps=100)." in page
 
 
 def test_violations_are_told(tmp_path: Path) -> None:
@@ -196,12 +179,15 @@ def test_text_of_a_plugin_cannot_break_the_page(tmp_path: Path) -> None:
     name = "_a|b\n<img src=x> [c](d) `e` $f$ *g*"
     run = recorder.run("evil", {"x|y": "1"}, Strength("x|y", "up"), variant=name)
     recorder.evaluation(run, "at|tack", drawn(0, 0.2, 50))
+    recorder.audit(run, [finding("<b>|_x_", "warn", "masking"), finding("`y`|", "fail")])
     recorder.matches([match(run)])
     content = leaderboard.render(tmp_path)
     page = content["README.md"].decode()
     shown = r"\_a\|b &lt;img src=x&gt; \[c\](d) \`e\` \$f\$ \*g\*"
-    assert shown in line(page, "| 1 |")
+    assert shown in line(page, "| - |", r"fail: \`y\`\|", r"audit: \`y\`\| failed (0.25, wanted")
+    assert r"- &lt;b&gt;\|\_x\_ on " in page
     assert "<img" not in page
+    assert "<b>" not in page
     headers = [row for row in page.splitlines() if row.startswith(("| rank", "| defense"))]
     for header in headers:
         width = len(re.findall(r"(?<!\\)\|", header))

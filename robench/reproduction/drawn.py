@@ -110,9 +110,9 @@ def _accuracy_norm(served: list[Served], names: Sequence[str], title: str) -> Ac
     ]
     panels = []
     for name, own in groups or [(served[0].cell.track, served)]:
-        norms = norm_axis([one.result for one in own])
+        norms = norm_axis([one.result.outcomes for one in own])
         lines = [
-            mean_line(label, names.index(label), [one.result for one in seeds], norms)
+            mean_line(label, names.index(label), [one.result.outcomes for one in seeds], norms)
             for label, seeds in by_label(own).items()
         ]
         panels.append(Panel(name, rounded(norms), tuple(lines)))
@@ -178,7 +178,7 @@ def _attack_power(served: list[Served], title: str) -> AccuracyNorm:
             for name in tracks
         }
         furthest = max((step.norm for row in steps.values() for step in row), default=0.0)
-        norms = norm_axis([one.result for one in minimal], at_least=furthest)
+        norms = norm_axis([one.result.outcomes for one in minimal], at_least=furthest)
         panels.append(
             Panel(
                 title=f"{own[0].run.variant}, {strength(own[0].run)}",
@@ -195,7 +195,7 @@ def _attack_power(served: list[Served], title: str) -> AccuracyNorm:
 
 
 def _minimal(one: Served, tracks: Sequence[str], norms: NDArray[np.float64]) -> Line:
-    return line_of(one.cell.track, tracks.index(one.cell.track), one.result, norms)
+    return line_of(one.cell.track, tracks.index(one.cell.track), one.result.outcomes, norms)
 
 
 def _step(one: Served) -> Step:

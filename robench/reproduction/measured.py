@@ -9,11 +9,12 @@ from robench.comparison_tables import differences_table, dominance_table
 from robench.markdown import escape, table
 from robench.metrics import mean_norm
 from robench.outcomes import Outcomes
+from robench.paper_table import PAPER_HEADER
 from robench.records import Precision
 from robench.reproduction.drawn import Served, by_label, by_strength
 from robench.reproduction.published import PublishedRow, row
 from robench.reproduction.record import Reproduction, Shown
-from robench.tables import EMPTY, PAPER_HEADER, interval, number, precision_note, strength, target
+from robench.tables import EMPTY, interval, number, precision_note, strength, target
 
 HEADER = (*PAPER_HEADER[:-2], "checkpoint")
 

@@ -1,0 +1,78 @@
+"""The sentences that the tables of one standing need below them."""
+
+from collections.abc import Mapping, Sequence
+
+from robench import metrics
+from robench.markdown import escape
+from robench.metrics import SUFFICIENT
+from robench.ranking import Ranking
+from robench.records import Audit, Finding, Precision
+from robench.standings import Row, Standing, condition, labels
+from robench.tables import MARK, precision_note
+
+
+def footnotes(ranking: Ranking) -> list[str]:
+    """Return what the marks mean, which images broke the rules, and what the audits remark."""
+    standing = ranking.counted.standing
+    notes = []
+    if _marked(ranking):
+        notes.append(
+            f"{MARK} More than {1 - SUFFICIENT:.1%} of the correctly classified images were not "
+            "fooled. rho leaves failures out and so rewards a defense that makes the "
+            "attack fail: read the median, where a failure is infinitely far, and the accuracies."
+        )
+    for row in ranking.rows:
+        for result in row.results:
+            if count := result.evaluation.violations:
+                notes.append(
+                    f"{escape(condition(result.evaluation).name)} on {escape(row.label)}: {count} "
+                    "adversarial images left the box or the radius and count as failures."
+                )
+    return [*notes, *_precision_note(standing), *_remarks(ranking)]
+
+
+def _marked(ranking: Ranking) -> bool:
+    """Tell whether a minimal attack or an envelope fails on too much of some row."""
+    rates = [
+        result.success
+        for row in ranking.rows
+        for result in row.results
+        if result.evaluation.minimal and result.evaluation.white_box
+    ]
+    rates += [metrics.success_rate(own) for entry in ranking.entries for own in entry.envelopes]
+    return any(rate.value < SUFFICIENT for rate in rates)
+
+
+def _precision_note(standing: Standing) -> list[str]:
+    """Name the columns that were searched in bf16, in all rows or in some."""
+    searched: Mapping[str, list[Precision]] = {
+        name: [
+            result.evaluation.precision
+            for row in standing.rows
+            for result in row.results
+            if condition(result.evaluation) == one
+        ]
+        for one, name in labels(standing.conditions).items()
+    }
+    return precision_note(searched)
+
+
+def _remarks(ranking: Ranking) -> list[str]:
+    """Return a list with what the audits warn of, or found to fail, and how to mend it."""
+    audited = [
+        (row, audit)
+        for entry in ranking.entries
+        for row, audit in zip(entry.rows, entry.audits, strict=True)
+        if audit is not None
+    ]
+    lines = [_remark(row, one) for row, audit in audited for one in _worth_saying(audit)]
+    return ["What the audits remark:\n\n" + "\n".join(lines)] if lines else []
+
+
+def _worth_saying(audit: Audit) -> Sequence[Finding]:
+    return (*audit.failed, *audit.warnings)
+
+
+def _remark(row: Row, found: Finding) -> str:
+    said = f"{found.check} on {row.label} ({found.verdict}): {found.measured}, wanted "
+    return f"- {escape(f'{said}{found.threshold}; {found.remedy}')}"

@@ -1,0 +1,116 @@
+"""The table of the paper (Tables 2 and 3), a line an attack, with what it leaves out."""
+
+from robench import metrics
+from robench.archive import Result
+from robench.markdown import escape, table
+from robench.outcomes import Outcomes
+from robench.ranking import Ranking
+from robench.standings import Condition, Row, condition, labels
+from robench.tables import (
+    EMPTY,
+    NOT_RUN,
+    accuracy,
+    interval,
+    mark,
+    matched_by,
+    not_matched,
+    radius,
+)
+
+PAPER_HEADER = (
+    "defense",
+    "attack",
+    "accuracy white-box",
+    "mean L2 (rho)",
+    "median L2",
+    "success rate",
+    "rho_correct",
+    "accuracy black-box",
+    "benign accuracy",
+    "s/epoch",
+    "images",
+    "matched by",
+)
+ENVELOPE = "envelope"
+
+
+def paper(ranking: Ranking) -> str:
+    """Return a line for each attack on each network, in the order of the ranking.
+
+    An attack made for a defense, or run on a part of the images, stands only where it was run.
+    """
+    standing = ranking.counted.standing
+    names = {one: escape(name) for one, name in labels(standing.conditions).items()}
+    lines: list[list[str]] = []
+    for row in ranking.rows:
+        attacks = _attack_lines(row, standing.shared, names)
+        attacks.append([f"*{ENVELOPE}*", *_envelope_cells(ranking.envelope(row))])
+        lines += _with_network(row, attacks)
+    for row in standing.unmatched:
+        rest = len(PAPER_HEADER) - 3
+        lines.append([escape(row.label), EMPTY, *[EMPTY] * rest, not_matched(row)])
+    return table(PAPER_HEADER, lines)
+
+
+def _with_network(row: Row, attacks: list[list[str]]) -> list[list[str]]:
+    """Put what holds for all attacks on the first line alone; the last cell of each is images."""
+    lines = []
+    for place, (name, *cells, images) in enumerate(attacks):
+        own = [interval(row.benign) if row.benign else NOT_RUN]
+        own += [f"{row.run.seconds_per_epoch:.2f}"]
+        first = place == 0
+        lines.append(
+            [
+                f"**{escape(row.label)}**" if first else "",
+                name,
+                *cells,
+                *(own if first else ["", ""]),
+                images,
+                matched_by(row) if first else "",
+            ]
+        )
+    return lines
+
+
+def _attack_lines(
+    row: Row, shared: tuple[Condition, ...], names: dict[Condition, str]
+) -> list[list[str]]:
+    """Return name, numbers and images of each attack: shared ones, the row's own, parts."""
+    sides = dict.fromkeys([*shared, *row.white, *row.black])
+    lines = [
+        [names[one] + radius(one), *_cells(one, row.white.get(one), row.black.get(one))]
+        for one in sides
+    ]
+    by_part: dict[tuple[Condition, str], dict[bool, Result]] = {}
+    for result in row.parts:
+        key = (condition(result.evaluation), result.evaluation.images)
+        by_part.setdefault(key, {})[result.evaluation.white_box] = result
+    for (one, _), found in by_part.items():
+        cells = _cells(one, found.get(True), found.get(False))
+        lines.append([names[one] + radius(one), *cells])
+    return lines
+
+
+def _cells(one: Condition, white: Result | None, black: Result | None) -> list[str]:
+    """Return white-box accuracy, mean, median, success, rho_correct, black-box accuracy, images."""
+    transferred = accuracy({one: black} if black else {}, one)
+    transferred = EMPTY if one.adaptive else transferred
+    images = next((f"{side.evaluation.count:,}" for side in (white, black) if side), EMPTY)
+    if white is None:
+        return [*[NOT_RUN] * 5, transferred, images]
+    success = interval(white.success)
+    if not one.minimal:
+        own = [interval(white.accuracy), EMPTY, EMPTY, success, EMPTY]
+        return [*own, transferred, images]
+    far, failing = white.distances, mark(white.success)
+    mean, median = interval(far.rho) + failing, interval(far.median)
+    return [EMPTY, mean, median, success, interval(far.rho_correct), transferred, images]
+
+
+def _envelope_cells(measured: Outcomes | None) -> list[str]:
+    """Return the same of the envelope, which has no accuracy without a radius."""
+    if measured is None:
+        return [EMPTY, *["incomplete"] * 4, EMPTY, EMPTY]
+    far, rate = metrics.distances(measured), metrics.success_rate(measured)
+    cells = [interval(far.rho) + mark(rate), interval(far.median), interval(rate)]
+    return [EMPTY, *cells, interval(far.rho_correct), EMPTY, f"{len(measured.label):,}"]
