@@ -1,12 +1,13 @@
 """A whole evaluation: match all trained defenses at some accuracies, attack each match."""
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from robench import archive, panel
 from robench.archive import SOURCES
 from robench.arsenal import chosen_attacks, suits
+from robench.audit.auditing import audited
 from robench.data import Data
 from robench.defense import Defense
 from robench.errors import RunFailed, UserError
@@ -14,7 +15,7 @@ from robench.evaluation import NamedAttack, Subject, check_independent, evaluate
 from robench.matching import TOLERANCE, match
 from robench.planning import classifier_of, data_of, like
 from robench.plugins import DEFENSES
-from robench.records import Epoch, Evaluation, Match, Run, RunSpec, Setting
+from robench.records import Audit, Epoch, Evaluation, Match, Run, RunSpec, Setting
 from robench.runs import read_run, read_runs, write_json
 from robench.training import train
 
@@ -46,10 +47,13 @@ class Campaign:
     """Whose implementation of the attacks: robench's, or ART's own (art)."""
     precision: str = "auto"
     """What attacks may search in: auto, bf16 or float32. All is verified in float32."""
+    audit: bool = True
+    """Ask the checks of the audit of every attacked checkpoint in the end."""
 
 
-Event = Match | Epoch | Evaluation
-"""What `conduct` tells of as it goes: a match, an epoch of the source, a finished evaluation."""
+Event = Match | Epoch | Evaluation | Audit
+"""What `conduct` tells of as it goes: a match, an epoch of the source, a finished evaluation, an
+audit."""
 
 
 def conduct(campaign: Campaign, *, bar: bool = False) -> Iterator[tuple[Event, bool]]:
@@ -127,6 +131,18 @@ def _attack_all(
             for made_on in (None,) if named.adaptive else (None, source):
                 given = (campaign.runs, subject, named, attacked, made_on)
                 yield evaluate(*given, data=data, precision=campaign.precision, bar=bar)
+    if campaign.audit:
+        yield from audits(campaign.runs, runs, {(found.run, found.step) for found in matches}, data)
+
+
+def audits(
+    root: Path, runs: list[Run], checkpoints: Collection[tuple[str, int]], data: Data
+) -> Iterator[tuple[Audit, bool]]:
+    """Audit checkpoints of `runs`, named by run and step, and store what was found."""
+    found, by_key = archive.read(root), {run.key: run for run in runs}
+    for key, step in sorted(checkpoints):
+        subject = opened(root / key, by_key[key], step, data)
+        yield audited(root, subject, data, found)
 
 
 def trained_source(

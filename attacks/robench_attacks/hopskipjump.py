@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor
 
-from robench.attack import Attack
+from robench.attack import Attack, Presets
 from robench.errors import UserError
 from robench_attacks.draws import Draws
 from robench_attacks.hops import FEWEST, Hops
@@ -31,6 +31,7 @@ class HopSkipJump(Attack):
     """The boundary's normal is estimated from the labels around a point, which hops along it."""
 
     minimal: ClassVar[bool] = True
+    presets: ClassVar[Presets] = {"strong": ({},)}
 
     queries: int = 5000
     """Most points of an image whose labels are asked for, the image itself not counted."""
@@ -38,9 +39,17 @@ class HopSkipJump(Attack):
     """Random images tried to begin from; more, if none of them is misclassified."""
     directions: int = 100
     """Directions of the first estimate; the t-th takes sqrt(t) times as many."""
+    images: int = 100
+    """Most images of an evaluation to attack, the first: each takes as long as a hundred do of an
+    attack that follows gradients."""
 
     def __post_init__(self) -> None:
-        at_least(self, queries=1, starts=1, directions=FEWEST)
+        at_least(self, queries=1, starts=1, directions=FEWEST, images=1)
+
+    @property
+    def most_images(self) -> int:
+        """Return `images`."""
+        return self.images
 
     def build(self, estimator: "PyTorchClassifier") -> "EvasionAttack":
         """Return the attack as a drop-in for ART's; UserError unless images have two sides."""

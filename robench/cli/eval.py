@@ -45,6 +45,9 @@ if TYPE_CHECKING:
     show_default=True,
     help="Whose implementation of the attacks: robench's, or ART's own.",
 )
+@click.option(
+    "--audit/--no-audit", default=True, show_default=True, help="Audit what was attacked."
+)
 @precision_option("What attacks may search in; all is verified in float32.")
 @data_option()
 @runs_option()
@@ -52,8 +55,8 @@ if TYPE_CHECKING:
 def command(pairs: tuple[str, ...], **options: Any) -> None:
     """Match all trained defenses at a benign accuracy and attack them.
 
-    White-box, and black-box from an independently trained network. What is evaluated already is
-    skipped. Exits with 1 where nothing matches.
+    White-box, and black-box from an independently trained network; then each checkpoint is audited
+    (see `robench audit`). What is there already is skipped. Exits with 1 where nothing matches.
     """
     from robench.campaign import Campaign, conduct
 
@@ -64,12 +67,15 @@ def command(pairs: tuple[str, ...], **options: Any) -> None:
 
 
 def _line(event: "Event", new: bool, runs: Path) -> str:
-    from robench.records import Epoch, Match, signed
+    from robench.cli.audit import audit_lines
+    from robench.records import Audit, Epoch, Match, signed
 
     if isinstance(event, Match):
         return f"{event.target:.4g}  {event.variant} seed {event.seed}: {_matched(event, runs)}"
     if isinstance(event, Epoch):
         return f"source  epoch {event.epoch}  accuracy {event.accuracy:.4f}  {event.seconds:.1f} s"
+    if isinstance(event, Audit):
+        return "\n".join(audit_lines(event, new, passed=False))
     side = "white-box" if event.white_box else "black-box"
     state = f"{event.seconds:.1f} s" if new else "there already"
     attack = signed(event.attack, event.engine)

@@ -1,0 +1,67 @@
+"""May the row stand beside the others?"""
+
+from robench.audit.case import Case
+from robench.audit.check import Reading, check, skipped, verdict
+
+IMAGES, SEEDS, HELD_OUT = 1000, 3, 1000
+
+
+@check(
+    "comparability",
+    source="the paper, Section 4.2",
+    threshold=f"within the tolerance on held-out validation images, at least {HELD_OUT:,}",
+    remedy="hold validation images out (robench train --validation); test images must not choose",
+)
+def matched(case: Case) -> Reading:
+    """Was the checkpoint chosen for its accuracy, on images that are not the test images?"""
+    if not case.matches:
+        return skipped("no match names the checkpoint")
+    off = max(abs(one.accuracy - one.target) for one in case.matches)
+    outside = any(one.how == "unmatched" for one in case.matches)
+    images = case.subject.run.spec.validation
+    on = f"{images:,} validation images" if images else "TEST images"
+    return Reading(
+        verdict(fails=outside, warns=images < HELD_OUT), f"off by {off:.4f} at most, on {on}"
+    )
+
+
+@check(
+    "comparability",
+    source="Carlini et al. (2019), On Evaluating Adversarial Robustness",
+    threshold=f"{IMAGES:,} test images for minimal attacks",
+    remedy="raise --images; intervals are wide below it",
+)
+def images(case: Case) -> Reading:
+    """Were enough test images attacked?"""
+    if not case.results:
+        return skipped("nothing was attacked")
+    count = max(one.evaluation.count for one in case.results)
+    return Reading(verdict(fails=False, warns=count < IMAGES), f"{count:,} images")
+
+
+@check(
+    "comparability",
+    source="Pineau et al. (2021), reproducibility checklist",
+    threshold=f"{SEEDS} training seeds of the variant at the same accuracy",
+    remedy="train more seeds (robench sweep --seeds): one says nothing of the next",
+)
+def seeds(case: Case) -> Reading:
+    """Were several seeds trained?"""
+    return Reading(verdict(fails=False, warns=case.seeds < SEEDS), f"{case.seeds}")
+
+
+@check(
+    "comparability",
+    source="Tramèr et al. (2020), On Adaptive Attacks",
+    threshold="an attack made for the defense was run, where one is installed",
+    remedy="run it: robench eval --preset strong",
+)
+def adaptive(case: Case) -> Reading:
+    """Was the defense attacked by what was made for it?"""
+    ran = sorted({one.evaluation.attack for one in case.results if one.evaluation.adaptive})
+    if not case.adapted:
+        return skipped("no installed attack was made for this defense")
+    return Reading(verdict(fails=False, warns=not ran), ", ".join(ran) or "non-adaptive evaluation")
+
+
+CHECKS = (matched, images, seeds, adaptive)

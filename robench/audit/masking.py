@@ -1,0 +1,168 @@
+"""Does the network hide where it can be fooled, without being harder to fool?"""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from robench import metrics
+from robench.archive import Result
+from robench.audit.case import Case
+from robench.audit.check import Reading, check, percent, skipped, slack, verdict
+from robench.gradient import with_norm
+from robench.outcomes import LONGER
+from robench.standings import condition
+
+ATHALYE = "Athalye et al. (2018), Obfuscated Gradients"
+HALF = 0.005
+DIRECTIONS = 100
+TRIED = 64
+"""Images, still classified correctly under all attacks, that other means are tried on."""
+BY_LABELS, FARTHER = 16, 0.95
+LEAK = 0.20
+"""Accuracy by which a single step may fall behind an iterative attack."""
+NEAR = 1e-3
+UNSTABLE = 0.10
+
+
+@check(
+    "masking",
+    source="Kurakin et al. (2017), label leaking; Wong et al. (2020), catastrophic overfitting",
+    threshold="single-step accuracy not above the benign one, nor 20 points above the iterative",
+    remedy="the network has learned the single step, not to resist: rank it by other attacks, and "
+    "train it with random starts or several steps",
+)
+def leak(case: Case) -> Reading:
+    """Does a single step not help the network, nor fail where an iterative attack succeeds?"""
+    single = metrics.accuracy(case.attacked("single_step")).value
+    iterative = metrics.accuracy(case.attacked("iterative")).value
+    benign = float(case.correct.mean())
+    above = single - benign > slack(HALF, len(case.panel)) / len(case.panel)
+    return Reading(
+        verdict(fails=above or single - iterative > LEAK),
+        f"benign {benign:.3f}, single step {single:.3f}, iterative {iterative:.3f}",
+    )
+
+
+@check(
+    "masking",
+    source=ATHALYE,
+    threshold="transfer leaves at most 0.5 points less accuracy, and fools at most 2 % alone",
+    remedy="the white-box attacks miss what images of another network find: gradients are masked",
+)
+def transfer(case: Case) -> Reading:
+    """Do attacks that see the network fool more than images made on another one?"""
+    black = [one for one in case.results if not one.evaluation.white_box]
+    white = {condition(one.evaluation): one for one in case.results if one.evaluation.white_box}
+    fixed = [
+        (one, seen)
+        for one in black
+        if one.evaluation.radius is not None and (seen := white.get(condition(one.evaluation)))
+    ]
+    if not fixed:
+        return skipped("no attack of fixed budget was run white-box and black-box")
+    worst, seen = max(fixed, key=lambda pair: _ahead(*pair))
+    count = worst.evaluation.count
+    alone = int((worst.outcomes.success & ~seen.outcomes.success).sum())
+    ahead = _ahead(worst, seen)
+    return Reading(
+        verdict(fails=ahead > slack(HALF, count) or alone > slack(0.02, count)),
+        f"{worst.evaluation.attack}: accuracy {metrics.accuracy(worst.outcomes).value:.3f} by "
+        f"transfer, {metrics.accuracy(seen.outcomes).value:.3f} white-box, {alone} fooled by "
+        "transfer alone",
+    )
+
+
+@check(
+    "masking",
+    source="AutoAttack's Square check (Croce & Hein, 2020)",
+    threshold="at most 0.2 % of the probed images, or one",
+    remedy="scores find what gradients miss: gradients are masked",
+)
+def scores(case: Case) -> Reading:
+    """Does a random search by scores find hardly anything that the attacks have missed?"""
+    places = _resisting(case)
+    if not len(places):
+        return skipped("no image resists all attacks at the radius")
+    found = int(case.attacked("scores", places).success.sum())
+    said = f"{found} of {len(places)} images that resisted at {case.radius:g}"
+    return Reading(verdict(fails=found > slack(0.002, len(case.panel))), said)
+
+
+@check(
+    "masking",
+    source="Chen et al. (2020), HopSkipJump",
+    threshold=f"its median distance at least {FARTHER} of that of all recorded attacks",
+    remedy="labels find what gradients miss: gradients are masked",
+)
+def labels(case: Case) -> Reading:
+    """Does a search that sees labels alone stay farther away than the attacks?"""
+    places = np.flatnonzero(case.correct)[:BY_LABELS]
+    if not len(places):
+        return skipped("no image is classified correctly")
+    found = case.attacked("labels", places).distance
+    by_labels = float(np.median(found))
+    by_all = float(np.median(case.envelope.distance[places]))
+    said = f"median {by_labels:.3f} by labels, {by_all:.3f} by the attacks, {len(places)} images"
+    return Reading(verdict(fails=by_labels < FARTHER * by_all), said)
+
+
+@check(
+    "masking",
+    source=ATHALYE,
+    threshold="at most 0.1 % of the probed images, or one",
+    remedy="chance finds what gradients miss: gradients are masked",
+)
+def random_directions(case: Case) -> Reading:
+    """Do random directions of the same length find hardly anything that the attacks have missed?"""
+    places = _resisting(case)
+    if not len(places):
+        return skipped("no image resists all attacks at the radius")
+    fooled = _at_random(case, places)
+    said = f"{fooled} of {len(places)} images fooled by one of {DIRECTIONS} directions"
+    return Reading(verdict(fails=fooled > slack(0.001, len(case.panel))), said)
+
+
+@check(
+    "masking",
+    source="IoAF (Pintor et al., 2022), unstable predictions",
+    threshold=f"a step of {NEAR:g} in a random direction changes the loss by under {UNSTABLE:.0%}",
+    remedy="the loss is rough on a scale that no gradient sees: smooth it, or attack by scores",
+)
+def unstable(case: Case) -> Reading:
+    """Does the loss hardly change within a tiny ball around an image?"""
+    generator = torch.Generator().manual_seed(0)
+    drawn = torch.randn(case.x.shape, generator=generator).to(case.device)
+    moved = case.logits(case.x + NEAR * with_norm(drawn, 1.0))
+    before = torch.nn.functional.cross_entropy(case.scores, case.y, reduction="none")
+    after = torch.nn.functional.cross_entropy(moved, case.y, reduction="none")
+    change = ((after - before).abs() / before.abs().clamp_min(1e-3)).clamp_max(1).mean()
+    return Reading(
+        verdict(fails=False, warns=not float(change) < UNSTABLE),
+        f"loss changes by {percent(float(change))} on average",
+    )
+
+
+def _ahead(black: Result, white: Result) -> int:
+    """Return how many more images transfer fools than the attack that sees the network."""
+    return int(black.outcomes.success.sum()) - int(white.outcomes.success.sum())
+
+
+def _resisting(case: Case) -> NDArray[np.intp]:
+    """Return the first images that no recorded attack fools within the radius."""
+    near = case.envelope.distance <= case.radius * (1 + LONGER)
+    return np.flatnonzero(case.correct & ~near)[:TRIED]
+
+
+def _at_random(case: Case, places: NDArray[np.intp]) -> int:
+    """Return how many of the images some random perturbation of the radius' length fools."""
+    generator = torch.Generator().manual_seed(0)
+    x, y = case.x[places], case.y[places]
+    fooled = torch.zeros(len(places), dtype=torch.bool, device=case.device)
+    for _ in range(DIRECTIONS):
+        drawn = torch.randn(x.shape, generator=generator).to(case.device)
+        moved = (x + case.radius * with_norm(drawn, 1.0)).clamp(0, 1)
+        fooled |= case.logits(moved).argmax(dim=1) != y
+    return int(fooled.sum())
+
+
+CHECKS = (leak, transfer, scores, labels, random_directions, unstable)

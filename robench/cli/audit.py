@@ -1,0 +1,106 @@
+"""`robench audit`."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from robench.cli.options import data_option, device_option, runs_option
+from robench.errors import RunFailed, UserError
+
+if TYPE_CHECKING:
+    from robench.archive import Archive
+    from robench.records import Audit
+
+
+@click.command(name="audit")
+@click.argument("run_keys", metavar="[RUN]...", nargs=-1)
+@click.option("--list", "listing", is_flag=True, help="Print all checks as Markdown, and end.")
+@click.option("--verbose", is_flag=True, help="Show the checks that pass, too.")
+@data_option()
+@runs_option()
+@device_option()
+def command(
+    run_keys: tuple[str, ...],
+    runs: Path,
+    data_dir: Path | None,
+    device: str,
+    *,
+    listing: bool,
+    verbose: bool,
+) -> None:
+    """Check whether the evaluations of RUNs, or of all, can be believed.
+
+    Integrity of the wrapper, strength of the attacks, hidden gradients, comparability. What fails
+    one of the first three is not ranked. Exits with 1 where something failed.
+    """
+    from robench import archive
+
+    if listing:
+        from robench.audit.manual import manual
+
+        click.echo(manual(), nl=False)
+        return
+    failed = 0
+    found = archive.read(runs)
+    for audit, new in _audits(runs, found, _wanted(found, run_keys, runs), data_dir, device):
+        click.echo("\n".join(audit_lines(audit, new, passed=verbose)))
+        failed += bool(audit.failed)
+    if failed:
+        raise RunFailed(f"{failed} checkpoints failed their audit and are not ranked")
+
+
+def audit_lines(audit: "Audit", new: bool, *, passed: bool) -> Iterator[str]:
+    """Yield what an audit found, one line a check; those that passed only if `passed`."""
+    count = {
+        name: sum(one.verdict == name for one in audit.findings)
+        for name in ("fail", "warn", "pass", "skipped")
+    }
+    state = f"{audit.seconds:.1f} s" if new else "there already"
+    said = ", ".join(f"{number} {name}" for name, number in count.items() if number)
+    yield f"{audit.run}  step {audit.step}  audit: {said}  {state}"
+    for one in audit.findings:
+        if passed or one.verdict in ("fail", "warn"):
+            wanted = f"(wanted: {one.threshold})" + (f"; {one.remedy}" if one.remedy else "")
+            yield f"  {one.verdict:7}  {one.check}: {one.measured} {wanted}"
+
+
+def _wanted(
+    found: "Archive", run_keys: tuple[str, ...], root: Path
+) -> dict[str, set[tuple[str, int]]]:
+    """Return the evaluated checkpoints by protocol, which share a data set."""
+    attacked = {one.evaluation.weights for one in found.results}
+    there = {
+        run.key: {(run.key, kept.step) for kept in run.checkpoints if kept.sha256 in attacked}
+        for run in found.runs.values()
+    }
+    for key in run_keys or ("",):
+        if run_keys and not there.get(key):
+            known = ", ".join(sorted(name for name, steps in there.items() if steps)) or "none"
+            raise UserError(f"no evaluated run {key!r} under {root}; there: {known}")
+    if not any(there.values()):
+        raise UserError(
+            f"nothing under {root} was attacked; attack it: robench eval --matched-accuracy ..."
+        )
+    wanted: dict[str, set[tuple[str, int]]] = {}
+    for key in run_keys or sorted(there):
+        if there[key]:
+            wanted.setdefault(found.runs[key].spec.protocol, set()).update(there[key])
+    return wanted
+
+
+def _audits(
+    root: Path,
+    found: "Archive",
+    wanted: dict[str, set[tuple[str, int]]],
+    data_dir: Path | None,
+    device: str,
+) -> Iterator[tuple["Audit", bool]]:
+    from robench.campaign import audits
+    from robench.planning import data_of
+
+    for protocol, checkpoints in sorted(wanted.items()):
+        runs = [run for run in found.runs.values() if run.spec.protocol == protocol]
+        data = data_of(runs[0].spec, data_dir, root, device)
+        yield from audits(root, runs, checkpoints, data)
