@@ -19,8 +19,8 @@ from robench.outcomes import Outcomes
 from robench.panel import Panel
 from robench.records import Match
 
-VALIDATED = 2000
-"""Validation images that the network is asked about, at most."""
+TRAINING = 2000
+"""Training images that the network is asked about, at most."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,10 +32,8 @@ class Case:
     """The images that the network is probed with: the first of those attacked."""
     results: tuple[Result, ...]
     """All evaluations of the checkpoint on these images, white-box and black-box."""
-    validation: Split
-    """Of the run's data set."""
-    held_out: bool
-    """Whether these are not the test images themselves."""
+    train: Split
+    """The training images of the run."""
     matches: tuple[Match, ...] = ()
     """Those that name the checkpoint."""
     seeds: int = 1
@@ -78,10 +76,10 @@ class Case:
         return right
 
     @cached_property
-    def validated(self) -> tuple[int, int]:
-        """Return how many validation images are classified correctly, and of how many."""
-        y = self.validation.y[:VALIDATED]
-        parts = self.validation.floats(slice(0, VALIDATED)).split(BATCH)
+    def trained(self) -> tuple[int, int]:
+        """Return how many training images are classified correctly, and of how many."""
+        y = self.train.y[:TRAINING]
+        parts = self.train.floats(slice(0, TRAINING)).split(BATCH)
         said = torch.cat([self.logits(part).argmax(dim=1) for part in parts])
         return int((said == y).sum()), len(y)
 
