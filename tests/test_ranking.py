@@ -71,14 +71,14 @@ def test_equal_defenses_tie_and_the_next_rank_counts_all_ahead(tmp_path: Path) -
 
 def test_who_is_ahead_by_less_than_the_images_tell_is_level(tmp_path: Path) -> None:
     recorder = Recorder(tmp_path)
-    runs = runs_of(recorder, ["behind", "ahead", "third"])
+    runs = runs_of(recorder, ["a", "b", "c"])
     halves = np.resize([0.5, 1.5], COUNT)
     other = halves[::-1].copy()
     other[0] += 0.1  # by 0.0025 on average, among differences of 1
     for run, far in zip(runs, (halves, other, halves / 10), strict=True):
         recorder.evaluation(run, "cw", outcomes([True] * COUNT, far))
     audited(recorder, runs)
-    assert ranks(ranked(tmp_path)) == [("ahead", 1), ("behind", 1), ("third", 3)]
+    assert ranks(ranked(tmp_path)) == [("b", 1), ("a", 1), ("c", 3)]
 
 
 def test_seeds_of_a_defense_are_one_entry_and_their_spread_can_tie_it(tmp_path: Path) -> None:
@@ -179,6 +179,17 @@ def test_adaptive_attacks_count_for_the_defense_they_were_made_for(tmp_path: Pat
     assert ranks(found) == [("plain", 1), ("gan", 2)]
     assert found.entries[1].numbers is not None
     assert found.entries[1].numbers.rho_correct.value == (0.25 + 0.5) / 2
+
+
+def test_an_adaptive_attack_on_most_rows_is_none_that_the_others_lack(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path)
+    runs = runs_of(recorder, ["gan", "gun", "plain"])
+    for run, far in zip(runs, (0.5, 0.75, 1.0), strict=True):
+        recorder.evaluation(run, "cw", at(1.0))
+        if run.variant != "plain":
+            recorder.evaluation(run, "through", at(far), adaptive=True)
+    audited(recorder, runs)
+    assert ranks(ranked(tmp_path)) == [("plain", 1), ("gun", 2), ("gan", 3)]
 
 
 def test_an_attack_on_a_part_of_the_images_counts_there(tmp_path: Path) -> None:
