@@ -24,6 +24,7 @@ CONTRACTS = {
     "robench_defenses": {"robench.defense", "robench.errors", "robench.gradient"},
     "robench_attacks": {
         "robench.attack",
+        "robench.defense",  # which an adaptive attack is told
         "robench.errors",
         "robench.gradient",
         "robench.peer",

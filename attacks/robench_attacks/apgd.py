@@ -39,7 +39,7 @@ class APGD(Attack):
 
     reduced_precision: ClassVar[bool] = True
     streams: ClassVar[bool] = True
-    presets: ClassVar[Presets] = {"strong": ({},)}
+    presets: ClassVar[Presets] = {"strong": ({"loss": "ce"}, {"loss": "dlr"})}
 
     eps: float = 0.5
     """L2 radius on [0, 1] images that the perturbation stays within."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch import Tensor
 
-from robench.attack import Attack
+from robench.attack import Attack, Presets
 from robench.gradient import norms
 from robench_attacks.boundary import Found
 from robench_attacks.gradient import broad, gradient, loss_margin, unit
@@ -31,6 +31,8 @@ class DDN(Attack):
 
     minimal: ClassVar[bool] = True
     reduced_precision: ClassVar[bool] = True
+    presets: ClassVar[Presets] = {"strong": ({"steps": 100},)}
+
     steps: int = 100
     """Number of steps."""
     step: float = 1.0
