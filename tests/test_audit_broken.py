@@ -71,5 +71,5 @@ def test_attack_that_gives_up_too_early_is_caught(
 ) -> None:
     few = attacked(tmp_path, subject, subject.network, data, {"ddn.steps": steps})
     assert finding(few, check).verdict == "fail"
-    many = attacked(tmp_path / "more", subject, subject.network, data, {"walk.steps": 40})
+    many = attacked(tmp_path / "more", subject, subject.network, data, {"walk.ddn_steps": 100})
     assert finding(many, check).verdict == "pass"
