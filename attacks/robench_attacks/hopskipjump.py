@@ -31,7 +31,7 @@ class HopSkipJump(Attack):
     """The boundary's normal is estimated from the labels around a point, which hops along it."""
 
     minimal: ClassVar[bool] = True
-    presets: ClassVar[Presets] = {"strong": ({},)}
+    presets: ClassVar[Presets] = {"strong": ({"images": 100},)}
 
     queries: int = 5000
     """Most points of an image whose labels are asked for, the image itself not counted."""
@@ -39,17 +39,17 @@ class HopSkipJump(Attack):
     """Random images tried to begin from; more, if none of them is misclassified."""
     directions: int = 100
     """Directions of the first estimate; the t-th takes sqrt(t) times as many."""
-    images: int = 100
-    """Most images of an evaluation to attack, the first: each takes as long as a hundred do of an
-    attack that follows gradients."""
+    images: int = 0
+    """Most images of an evaluation to attack, the first; 0: all, each of which takes as long as a
+    hundred do of an attack that follows gradients."""
 
     def __post_init__(self) -> None:
-        at_least(self, queries=1, starts=1, directions=FEWEST, images=1)
+        at_least(self, queries=1, starts=1, directions=FEWEST, images=0)
 
     @property
-    def most_images(self) -> int:
-        """Return `images`."""
-        return self.images
+    def most_images(self) -> int | None:
+        """Return `images`; None where all are attacked."""
+        return self.images or None
 
     def build(self, estimator: "PyTorchClassifier") -> "EvasionAttack":
         """Return the attack as a drop-in for ART's; UserError unless images have two sides."""

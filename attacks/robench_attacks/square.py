@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch import Tensor
 
-from robench.attack import Attack
+from robench.attack import Attack, Presets
 from robench.errors import UserError
 from robench.gradient import with_norm, within
 from robench_attacks.gradient import broad, total
@@ -37,6 +37,7 @@ class Square(Attack):
     """Random windows of the perturbation are redrawn; what lowers the label's lead is kept."""
 
     streams: ClassVar[bool] = True
+    presets: ClassVar[Presets] = {"strong": ({"images": 100},)}
 
     eps: float = 0.5
     """L2 radius on [0, 1] images that the perturbation stays within."""
@@ -45,10 +46,13 @@ class Square(Attack):
     share: float = 0.8
     """Share of the image that the first windows cover, above 0, at most 1: p in the paper, 0.1
     there in L2; 0.8 is AutoAttack's."""
+    images: int = 0
+    """Most images of an evaluation to attack, the first; 0: all. One that resists takes as long as
+    a hundred do of an attack that follows gradients."""
 
     def __post_init__(self) -> None:
         above_zero(self, "eps", "share")
-        at_least(self, queries=1)
+        at_least(self, queries=1, images=0)
         if self.share > 1:
             raise UserError(f"Square: share={self.share} must be at most 1")
 
@@ -56,6 +60,11 @@ class Square(Attack):
     def radius(self) -> float:
         """Return `eps`."""
         return self.eps
+
+    @property
+    def most_images(self) -> int | None:
+        """Return `images`; None where all are attacked."""
+        return self.images or None
 
     def build(self, estimator: "PyTorchClassifier") -> "EvasionAttack":
         """Return the attack as a drop-in for ART's; UserError unless images have two sides."""
