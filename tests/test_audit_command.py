@@ -1,0 +1,81 @@
+"""`robench audit`, and the audit that `robench eval` ends with, as a person calls them."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import tiny
+from robench import archive
+from robench.audit.auditing import CHECKS
+from robench.audit.manual import manual
+
+ROOT = Path(__file__).parents[1]
+EVAL = ("eval", "--matched-accuracy", 0.9, "--tolerance", 0.4, "--attack", "fgm", "--images", 30)
+
+
+@pytest.fixture
+def options(runs: Path, tints: Path) -> list[object]:
+    return ["--runs", runs, "--data-dir", tints, "--device", "cpu"]
+
+
+def test_eval_ends_with_an_audit_of_every_match(runs: Path, options: list[object]) -> None:
+    ended = tiny.robench(*EVAL, *options)
+    assert ended.code == 0, ended.err
+    found = archive.read(runs)
+    assert set(found.audits) == {one.evaluation.weights for one in found.results}
+    for audit in found.audits.values():
+        assert {one.check for one in audit.findings} == {one.name for one in CHECKS}
+        assert audit.count == 30
+        assert f"{audit.run}  step {audit.step}  audit: " in ended.out
+    before = tiny.snapshot(runs / archive.AUDITS)
+    again = tiny.robench(*EVAL, *options)
+    assert again.out.count("there already") == 6  # two attacks and an audit of two networks
+    assert tiny.snapshot(runs / archive.AUDITS) == before
+
+
+def test_what_is_attacked_anew_is_audited_anew(runs: Path, options: list[object]) -> None:
+    assert tiny.robench(*EVAL, "--no-audit", *options).code == 0
+    assert not (runs / archive.AUDITS).exists()
+    assert tiny.robench("audit", *options).code in (0, 1)
+    first = archive.read(runs).audits
+    assert tiny.robench(*EVAL, "--set", "fgm.eps=0.25", "--no-audit", *options).code == 0
+    assert tiny.robench("audit", *options).code in (0, 1)
+    for weights, audit in archive.read(runs).audits.items():
+        assert len(audit.evaluations) == 2 * len(first[weights].evaluations)
+
+
+def test_exit_code_says_whether_something_failed(runs: Path, options: list[object]) -> None:
+    tiny.robench(*EVAL, *options)
+    (path, *_) = sorted((runs / archive.AUDITS).glob("*.json"))
+    row = json.loads(path.read_text())
+    row.pop("sha256", None)
+    run = row["run"]
+    for verdict, code in (("pass", 0), ("fail", 1)):
+        for one in row["findings"]:
+            one["verdict"] = "pass" if one["check"] != "slopes" else verdict
+        path.write_text(json.dumps(row))
+        ended = tiny.robench("audit", run, *options)
+        assert ended.code == code, ended.err
+        assert ("slopes: " in ended.out) is bool(code)
+        assert ("1 checkpoints failed their audit" in ended.err) is bool(code)
+
+
+def test_runs_that_were_not_attacked_are_said(runs: Path, options: list[object]) -> None:
+    ended = tiny.robench("audit", *options)
+    assert (ended.code, ended.out) == (2, "")
+    assert "nothing under" in ended.err
+    tiny.robench(*EVAL, "--no-audit", *options)
+    ended = tiny.robench("audit", "folder-none-0123456789", *options)
+    assert ended.code == 2
+    assert "no evaluated run 'folder-none-0123456789'" in ended.err
+    assert "there: folder-baseline-" in ended.err
+
+
+def test_page_is_what_the_checks_say() -> None:
+    assert (ROOT / "docs" / "audit.md").read_text() == manual()
+    assert tiny.robench("audit", "--list").out == manual()
+    for one in CHECKS:
+        assert f"| `{one.name}` |" in manual()
+        assert one.question.endswith("?")
+        assert all((one.source, one.threshold, one.remedy))
