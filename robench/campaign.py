@@ -27,7 +27,7 @@ class Campaign:
     targets: Sequence[float]
     """Benign accuracies to match at."""
     tolerance: float = TOLERANCE
-    preset: str = "paper"
+    preset: str = "standard"
     attacks: Sequence[str] = ()
     """Attacks to run instead of all of the preset."""
     settings: Mapping[str, Setting] = field(default_factory=dict)

@@ -237,9 +237,11 @@ def test_attacks_that_cannot_be_had_are_refused(given: dict[str, Any], words: st
         attacks_of(Campaign((0.5,), **given))
 
 
-def test_default_preset_is_the_paper_s() -> None:
+def test_default_preset_is_the_paper_s_attacks_and_one_that_finds_more() -> None:
     chosen = {named.name: named.settings for named in attacks_of(Campaign((0.5,)))}
-    assert {"fgm", "mim", "deepfool", "cw"} <= set(chosen)
+    published = {named.name for named in attacks_of(Campaign((0.5,), preset="paper"))}
+    assert {"fgm", "mim", "deepfool", "cw"} <= published
+    assert {"walk"} | published <= set(chosen)
     assert not {"pgd", "pgn"} & set(chosen)  # to be asked for by name
     assert chosen["fgm"]["eps"] == chosen["mim"]["eps"] == 0.5
     assert chosen["mim"]["steps"] == chosen["deepfool"]["steps"] == chosen["cw"]["steps"] == 100

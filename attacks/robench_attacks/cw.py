@@ -45,6 +45,7 @@ class CarliniWagner(Attack):
     streams: ClassVar[bool] = True
     presets: ClassVar[Presets] = {
         "paper": ({},),
+        "standard": ({},),
         "strong": ({"searches": 9, "warm_start": True, "bisections": 6},),
     }
 

@@ -35,7 +35,7 @@ class DeepFool(Attack):
     minimal: ClassVar[bool] = True
     reduced_precision: ClassVar[bool] = True
     streams: ClassVar[bool] = True
-    presets: ClassVar[Presets] = {"paper": ({},)}
+    presets: ClassVar[Presets] = {"paper": ({},), "standard": ({},)}
 
     steps: int = 100
     """Most steps an image gets; one that is fooled earlier stops there."""

@@ -25,7 +25,7 @@ class FGM(Attack):
     """One step of L2 length `eps` up the cross-entropy of the true label, clipped to the box."""
 
     reduced_precision: ClassVar[bool] = True
-    presets: ClassVar[Presets] = {"paper": ({},)}
+    presets: ClassVar[Presets] = {"paper": ({},), "standard": ({},)}
 
     eps: float = 0.5
     """L2 length of the step on [0, 1] images."""

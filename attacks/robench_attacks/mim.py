@@ -27,7 +27,7 @@ class MIM(Attack):
     """Steps of L2 length `step` along accumulated gradients, inside the ball of radius `eps`."""
 
     reduced_precision: ClassVar[bool] = True
-    presets: ClassVar[Presets] = {"paper": ({},)}
+    presets: ClassVar[Presets] = {"paper": ({},), "standard": ({},)}
 
     eps: float = 0.5
     """L2 radius on [0, 1] images that the perturbation stays within."""

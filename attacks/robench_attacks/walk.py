@@ -34,7 +34,7 @@ class BoundaryWalk(Attack):
     minimal: ClassVar[bool] = True
     reduced_precision: ClassVar[bool] = True
     streams: ClassVar[bool] = True
-    presets: ClassVar[Presets] = {"strong": ({},)}
+    presets: ClassVar[Presets] = {"standard": ({},), "strong": ({},)}
 
     steps: int = 20
     """Steps of each walk."""

@@ -12,6 +12,7 @@ from torch import nn
 from robench import documents
 from robench.attack import Attack
 from robench.attacking import adversaries, judge
+from robench.engine import search_precision
 from robench.outcomes import Outcomes
 from robench.panel import Panel
 from robench.plugins import ATTACKS
@@ -57,7 +58,10 @@ def attacked(
     """Return what a probe does to the images of `panel` at `places`; a place may occur again."""
     part = Panel(panel.index[places], panel.x[places], panel.y[places], panel.hash)
     attack = configured(probe, radius)
-    images, _ = adversaries(network, classes, attack, part, probe, bar=False)
+    device = next(network.parameters()).device
+    precision = search_precision("auto", device, attack, "robench")
+    given = (network, classes, attack, part, probe)
+    images, _ = adversaries(*given, precision=precision, bar=False)
     return judge(network, images, part, attack.radius).outcomes
 
 

@@ -100,7 +100,7 @@ def success(case: Case) -> Reading:
     source=CARLINI + "; IoAF (Pintor et al., 2022)",
     threshold=f"the mean distance falls by at most {SHORTER:.0%}; by more than {FAR_SHORTER:.0%} "
     "fails",
-    remedy="the attacks stopped too early: robench eval --preset strong",
+    remedy="the attacks stopped too early: robench eval --preset standard, or strong",
 )
 def converged(case: Case) -> Reading:
     """Does a longer search than any recorded one find nothing much nearer?"""
