@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import get_args
 
 from robench import metrics
+from robench.containment import contained
 from robench.errors import UserError
 from robench.metrics import Distances, Interval
 from robench.outcomes import Outcomes
@@ -69,7 +70,8 @@ class Archive:
 
     def samples(self, evaluation: str) -> Samples:
         """Return the images kept of an evaluation; UserError where there are none."""
-        return Samples.load(samples_path(self.root / EVALUATIONS / f"{evaluation}.json"))
+        path = samples_path(self.root / EVALUATIONS / f"{evaluation}.json")
+        return Samples.load(contained(self.root, path))
 
     def run(self, match: Match) -> Run:
         """Return the run a match names; UserError where it is gone or lacks the checkpoint."""
@@ -91,15 +93,16 @@ def read(root: Path) -> Archive:
     return Archive(
         root=root,
         runs=_runs(root),
-        sources=_runs(root / SOURCES),
-        results=tuple(_result(path) for path in sorted((root / EVALUATIONS).glob("*.json"))),
-        matches=tuple(
-            match
-            for path in sorted((root / MATCHES).glob("*.json"))
-            for match in read_matches(path)
-        ),
-        audits=_audits(root / AUDITS),
+        sources=_runs(contained(root, root / SOURCES)),
+        results=tuple(_result(path) for path in _records(root, EVALUATIONS)),
+        matches=tuple(match for path in _records(root, MATCHES) for match in read_matches(path)),
+        audits=_audits(root),
     )
+
+
+def _records(root: Path, name: str) -> list[Path]:
+    """Return the records of one kind, none of which leads elsewhere."""
+    return [contained(root, path) for path in sorted((root / name).glob("*.json"))]
 
 
 def matches_path(root: Path, match: Match) -> Path:
@@ -112,7 +115,12 @@ def read_matches(path: Path) -> tuple[Match, ...]:
     rows = read_json(path).get("rows")
     if not isinstance(rows, list):
         raise UserError(f"{path} has no rows; delete it and run `robench eval` again")
-    return tuple(_record(Match, row, path) for row in rows)
+    matches = tuple(_record(Match, row, path) for row in rows)
+    if odd := [one for one in matches if matches_path(Path(), one).name != path.name]:
+        raise UserError(
+            f"{path} holds a match of {odd[0].protocol} at {odd[0].target:g}; delete it"
+        )
+    return matches
 
 
 def _runs(folder: Path) -> dict[str, Run]:
@@ -146,16 +154,16 @@ def read_audit(path: Path) -> Audit:
     return audit
 
 
-def _audits(folder: Path) -> dict[str, Audit]:
+def _audits(root: Path) -> dict[str, Audit]:
     """Return audits by weights; of two of the same weights, the one that failed."""
-    found = [read_audit(path) for path in sorted(folder.glob("*.json"))]
+    found = [read_audit(path) for path in _records(root, AUDITS)]
     found.sort(key=lambda audit: (len(audit.failed), len(audit.evaluations)))
     return {audit.weights: audit for audit in found}
 
 
 def _result(path: Path) -> Result:
     evaluation = read_evaluation(path)
-    outcomes = Outcomes.load(path.with_suffix(".npz"))
+    outcomes = Outcomes.load(contained(path.parent, path.with_suffix(".npz")))
     if len(outcomes.label) != evaluation.count:
         raise UserError(
             f"{path} counts {evaluation.count} images, its .npz holds {len(outcomes.label)}; "

@@ -2,8 +2,7 @@
 
 import io
 import zipfile
-import zlib
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,8 @@ from numpy.typing import NDArray
 from robench import files
 from robench.errors import UserError
 
-UNREADABLE = (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error)
-"""What numpy raises for a file that is no archive of arrays, or a broken one."""
+MOST = 2**30
+"""Bytes of a file that is read, and of what its arrays inflate to."""
 
 
 def save(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -25,20 +24,40 @@ def save(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
 
 
 def load(
-    path: Path, names: Collection[str], optional: Collection[str] = ()
+    path: Path, kinds: Mapping[str, str], optional: Mapping[str, str] | None = None
 ) -> dict[str, NDArray[Any]]:
-    """Read the arrays called `names`, and of `optional` those that are there.
+    """Read the arrays named in `kinds`, and of those in `optional` the ones that are there.
 
-    All have as many entries. Raises UserError for anything that `save` did not write.
+    Each name stands with the kind of its numbers, as numpy abbreviates it (i, f, b). All arrays
+    have as many entries. Raises UserError for anything that `save` did not write.
     """
     try:
         # From memory: numpy leaves a damaged file open.
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as archive:
-            there = [name for name in optional if name in archive]
-            arrays = {name: archive[name] for name in (*names, *there)}
-            lengths = {len(array) for array in arrays.values()}
-    except UNREADABLE as error:
+        content = io.BytesIO(files.read(path, MOST))
+        _check_size(content)
+        with np.load(content, allow_pickle=False) as archive:
+            there = {name: kind for name, kind in (optional or {}).items() if name in archive}
+            arrays = {name: archive[name] for name in (*kinds, *there)}
+        _check_kinds(arrays, {**kinds, **there})
+        lengths = {len(array) for array in arrays.values()}
+    except Exception as error:  # numpy and zipfile raise a dozen kinds for bytes that are damaged
         raise UserError(f"{path} cannot be read ({error}); delete it and evaluate again") from None
     if len(lengths) != 1:
         raise UserError(f"{path}: arrays of unequal length; delete it and evaluate again")
     return arrays
+
+
+def _check_size(content: io.BytesIO) -> None:
+    """Refuse an archive that inflates to more than is read, before anything is inflated."""
+    with zipfile.ZipFile(content) as archive:
+        size = sum(member.file_size for member in archive.infolist())
+    if size > MOST:
+        raise ValueError(f"it inflates to {size:,} bytes, more than the {MOST:,} that are read")
+    content.seek(0)
+
+
+def _check_kinds(arrays: Mapping[str, object], kinds: Mapping[str, str]) -> None:
+    for name, kind in kinds.items():
+        found = getattr(arrays[name], "dtype", "bytes")
+        if getattr(found, "kind", "") != kind:
+            raise ValueError(f"{name} is of {found}, not of kind {kind}")

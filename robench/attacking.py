@@ -18,6 +18,7 @@ from robench.estimator import wrap
 from robench.outcomes import LONGER, Outcomes
 from robench.panel import Panel
 from robench.records import Precision
+from robench.visible import visible
 
 CHUNK = 1000
 """Images given to an attack at once; the progress bar moves by as many. It batches them itself."""
@@ -60,7 +61,9 @@ def adversaries(
     with exact(), reproducible():
         estimator = wrap(network, (shape[0], shape[1], shape[2]), classes, precision)
         built = aim(estimator) if aim else attack.build(estimator)
-        with tqdm(total=len(todo), desc=title, disable=not bar, unit="image", leave=False) as shown:
+        with tqdm(
+            total=len(todo), desc=visible(title), disable=not bar, unit="image", leave=False
+        ) as shown:
             for part in np.array_split(todo, max(1, -(-len(todo) // CHUNK))):
                 if len(part):
                     made = np.asarray(built.generate(panel.x[part], panel.y[part]))

@@ -8,6 +8,7 @@ from robench import archive, panel
 from robench.archive import SOURCES
 from robench.arsenal import chosen_attacks, suits
 from robench.audit.auditing import audited
+from robench.containment import contained
 from robench.data import Data
 from robench.defense import Defense
 from robench.errors import RunFailed, UserError
@@ -104,7 +105,7 @@ def _store(runs: Path, matches: list[Match]) -> None:
     for protocol in sorted({found.protocol for found in matches}):
         rows = [found for found in matches if found.protocol == protocol]
         content = {"rows": [asdict(found) for found in rows]}
-        write_json(archive.matches_path(runs, rows[0]), content)
+        write_json(contained(runs, archive.matches_path(runs, rows[0])), content)
 
 
 def _attack_all(
@@ -123,7 +124,8 @@ def _attack_all(
     wanted, defense = like(spec, campaign.source, campaign.source_seed)
     for found in matches:
         check_independent(wanted, by_key[found.run].spec)
-    source = yield from trained_source(campaign.runs / SOURCES, wanted, defense, data, bar=bar)
+    sources = contained(campaign.runs, campaign.runs / SOURCES)
+    source = yield from trained_source(sources, wanted, defense, data, bar=bar)
     for key, step in sorted({(found.run, found.step) for found in matches}):
         subject = opened(campaign.runs / key, by_key[key], step, data)
         fitting = [named for named in attacks if suits(named, subject.run.spec)]

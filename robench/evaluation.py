@@ -1,6 +1,6 @@
 """Attack checkpoints, white-box and from an independent source, and keep the records."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from robench.aiming import aimed
 from robench.archive import EVALUATIONS, read_evaluation
 from robench.attack import AdaptiveAttack, Attack
 from robench.attacking import Verdict, adversaries, judge
+from robench.containment import contained
 from robench.data import Data
 from robench.engine import search_precision
 from robench.environment import describe
@@ -95,8 +96,10 @@ def open_subject(
     folder: Path, run: Run, step: int, build: Callable[[], nn.Module], device: torch.device
 ) -> Subject:
     """Load the checkpoint of `run` at `step` from its run folder, checked against its hash."""
-    checkpoint = next(kept for kept in reversed(run.checkpoints) if kept.step == step)
-    path = folder / checkpoint.file
+    checkpoint = next((kept for kept in reversed(run.checkpoints) if kept.step == step), None)
+    if checkpoint is None:
+        raise UserError(f"the run {run.key} has no checkpoint of step {step}")
+    path = contained(folder, folder / checkpoint.file)
     with torch.random.fork_rng(devices=[]):
         network = build()
     weights.restore(network, weights.load(path, checkpoint.sha256), CLASSIFIER, path)
@@ -130,6 +133,7 @@ def evaluate(
     if source:
         check_independent(source.run.spec, subject.run.spec)
     path = root / EVALUATIONS / f"{named.key(subject.checkpoint.sha256, made_on, panel)}.json"
+    contained(root, path.parent)
     if _stored(path, min(keep, len(panel))):
         record = read_evaluation(path)
         if _answers(record.precision, precision):
@@ -225,6 +229,13 @@ def _made(
     return _Made(*found, precision)
 
 
+def _kept_images(kept: Mapping[str, torch.Tensor], panel: Panel, path: Path) -> NDArray[np.float32]:
+    images, seconds = kept.get("images"), kept.get("seconds")
+    if images is None or seconds is None or images.shape != panel.x.shape or seconds.numel() != 1:
+        raise UserError(f"{path} does not hold the images of this evaluation; delete it")
+    return images.float().numpy()
+
+
 def _transferred(
     root: Path,
     source: Subject,
@@ -237,11 +248,12 @@ def _transferred(
 ) -> _Made:
     """Return the adversarial images of the source, made once and kept."""
     path = root / ADVERSARIALS / f"{named.key(source.checkpoint.sha256, None, panel)}.safetensors"
+    contained(root, path)
     if path.exists():
         kept = weights.load(path)
         precision: Precision = "bf16" if BF16 in kept else "float32"
         if _answers(precision, asked):
-            return _Made(kept["images"].numpy(), float(kept["seconds"]), precision)
+            return _Made(_kept_images(kept, panel, path), float(kept["seconds"]), precision)
     made = _made(root, source, named, panel, data, asked, bar=bar, title="source ")
     stored = {"images": torch.from_numpy(made.images), "seconds": torch.tensor(made.seconds)}
     mark = {BF16: torch.tensor(True)} if made.precision == "bf16" else {}

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import stat
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -23,6 +24,24 @@ def write(path: Path, content: bytes | str) -> None:
         with suppress(FileNotFoundError):
             os.unlink(name)
         raise
+
+
+def check(path: Path, most: int) -> None:
+    """Raise OSError for what is not an ordinary file of at most so many bytes.
+
+    A pipe would be waited for, a device never ends, and a file may claim more than memory holds.
+    """
+    state = path.stat()
+    if not stat.S_ISREG(state.st_mode):
+        raise OSError("not a file")
+    if state.st_size > most:
+        raise OSError(f"{state.st_size:,} bytes, more than the {most:,} that are read")
+
+
+def read(path: Path, most: int) -> bytes:
+    """Return the content of an ordinary file; OSError for what `check` refuses."""
+    check(path, most)
+    return path.read_bytes()
 
 
 def sha256(content: bytes) -> str:

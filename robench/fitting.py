@@ -17,6 +17,7 @@ from torch import nn
 from robench import weights
 from robench.archive import GENERATORS
 from robench.attack import TrainedAttack
+from robench.containment import contained
 from robench.data import Data
 from robench.errors import UserError
 from robench.records import RunSpec
@@ -57,7 +58,7 @@ def fit(
         attack.trainer(),
         lambda: copy.deepcopy(subject.network),
         data,
-        root / GENERATORS,
+        contained(root, root / GENERATORS),
         frozen=subject.checkpoint,
         bar=bar,
     ):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from robench import archive, files
 from robench.archive import AUDITS, EVALUATIONS, GENERATORS, SOURCES, Archive
+from robench.containment import contained
 from robench.errors import UserError
 from robench.figures import Figure
 from robench.page import page
@@ -14,6 +15,7 @@ from robench.records import FORMAT, Match
 from robench.reproduction import page as reproduced
 from robench.reproduction import record as reproductions
 from robench.reproduction.record import Reproduction
+from robench.runs import read_run
 from robench.standings import sections
 
 README = "README.md"
@@ -58,9 +60,9 @@ def write(out: Path) -> None:
     """Write the pages and figures of `out/records`, and remove what they no longer show."""
     content = render(out / RECORDS, out)
     for name, data in content.items():
-        _update(out / name, data)
+        _update(contained(out, out / name), data)
     for name in _written(out) - content.keys():
-        (out / name).unlink()
+        contained(out, out / name).unlink()
 
 
 def stale(out: Path) -> list[str]:
@@ -94,13 +96,20 @@ def _plan(records: Path) -> tuple[dict[str, bytes], list[Figure]]:
     found, made = archive.read(records), reproductions.read_all(records)
     notes = _read(records / NOTES) or b""
     listed = [(one.title, reproduced.path(one)) for one in made]
-    text, figures = page(found, sections(found), notes.decode(), listed)
+    text, figures = page(found, sections(found), _text(notes, records / NOTES), listed)
     pages = {README: text.encode()}
     for one in made:
         text, own = reproduced.page(one, found)
         pages[reproduced.path(one)] = text.encode()
         figures += own
     return pages, figures
+
+
+def _text(content: bytes, path: Path) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is no text ({error})") from None
 
 
 def _svg(figure: Figure, drawn: Path | None) -> bytes:
@@ -124,11 +133,12 @@ def _copies(found: Archive, records: Path) -> Iterator[tuple[Path, bytes]]:
     folders += [Path(key) for key in sorted((sources - found.sources.keys()) & found.runs.keys())]
     for folder in folders:
         for name in RUN_FILES:
-            yield records / folder / name, (found.root / folder / name).read_bytes()
+            path = contained(found.root, found.root / folder / name)
+            yield records / folder / name, path.read_bytes()
     for one in wanted:
         for suffix in (".npz", ".samples.npz", ".json"):
             file = Path(EVALUATIONS, one.evaluation.key + suffix)
-            if (content := _read(found.root / file)) is not None:
+            if (content := _read(contained(found.root, found.root / file))) is not None:
                 yield records / file, content
     kept = {kept.sha256 for key in runs & found.runs.keys() for kept in found.runs[key].checkpoints}
     for weights in sorted(kept & found.audits.keys()):
@@ -140,8 +150,10 @@ def _copies(found: Archive, records: Path) -> Iterator[tuple[Path, bytes]]:
 def _others(root: Path, records: Path) -> Iterator[tuple[Path, bytes]]:
     """Yield the records of what attacks trained first, and of reproductions."""
     for done in sorted((root / GENERATORS).glob("*/DONE")):
+        read_run(contained(root, done).parent)  # raises for one that cannot be read
         for name in RUN_FILES:
-            yield records / GENERATORS / done.parent.name / name, (done.parent / name).read_bytes()
+            path = contained(root, done.parent / name)
+            yield records / GENERATORS / done.parent.name / name, path.read_bytes()
     for path in sorted((root / reproductions.REPRODUCTIONS).glob("*.json")):
         yield records / reproductions.REPRODUCTIONS / path.name, path.read_bytes()
 

@@ -121,14 +121,14 @@ class Learner:
         for name in self.trained:
             weights.restore(self.trained[name], tensors, f"raw.{name}", path)
             weights.restore(self.averages[name], tensors, f"average.{name}", path)
-            optimizer, parameters = self.optimizers[name], list(self.trained[name].parameters())
-            entries: dict[int, dict[str, Tensor]] = {}
-            for entry, value in tensors.items():
-                if entry.startswith(f"adam.{name}."):
-                    index, key = entry.removeprefix(f"adam.{name}.").split(".")
-                    like = parameters[int(index)]
-                    fitting = _laid_out(value, like) if value.shape == like.shape else value
-                    entries.setdefault(int(index), {})[key] = fitting
+            optimizer, entries = self.optimizers[name], {}
+            for index, like in enumerate(self.trained[name].parameters()):
+                prefix = f"adam.{name}.{index}."
+                own = {
+                    k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)
+                }
+                if own:  # a parameter that no gradient reached has none
+                    entries[index] = _moments(own, like, path)
             optimizer.load_state_dict({**optimizer.state_dict(), "state": entries})
 
     def _over_all(
@@ -145,6 +145,18 @@ class Learner:
             for gradient, parameter in zip(gradients, parameters, strict=True)
         ]
         return self.processes.summed(filled, weight)
+
+
+def _moments(own: Mapping[str, Tensor], like: Tensor, path: Path) -> dict[str, Tensor]:
+    """Return what Adam keeps of a parameter, laid out as it is."""
+    shapes = {"step": torch.Size(), "exp_avg": like.shape, "exp_avg_sq": like.shape}
+    if {key: value.shape for key, value in own.items()} != shapes:
+        raise UserError(f"{path} holds the optimizer of another model; delete it")
+    fitting = (value.float() if value.is_floating_point() else value for value in own.values())
+    return {
+        key: _laid_out(value, like) if value.shape == like.shape else value
+        for key, value in zip(own, fitting, strict=True)
+    }
 
 
 def _laid_out(tensor: Tensor, parameter: Tensor) -> Tensor:

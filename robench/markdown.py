@@ -3,8 +3,13 @@
 import re
 from collections.abc import Iterable, Sequence
 
+from robench.visible import visible
+
 ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
-SPECIAL = re.compile(r"[\\`*\[\]|~$#]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
+SPECIAL = re.compile(
+    r"[\\`*\[\]|~$#]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])"
+    r"|:(?=//)|(?<=[wW]{3})\."  # a code host makes links of http://x and www.x
+)
 
 
 def escape(text: str) -> str:
@@ -22,7 +27,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def block(lines: Iterable[str]) -> str:
     """Return a fenced block of shell commands, fenced longer than any run of ticks in it."""
-    commands = [" ".join(line.split()) for line in lines]
+    commands = [visible(" ".join(line.split())) for line in lines]
     longest = max((len(run) for line in commands for run in re.findall("`+", line)), default=0)
     fence = "`" * max(3, longest + 1)
     return "\n".join([f"{fence}sh", *commands, fence])

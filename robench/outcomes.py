@@ -1,12 +1,19 @@
 """What an attack did to each image: the arrays every number of the report comes from."""
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from robench import arrays
+from robench.errors import UserError
+
+KINDS = {
+    **{"index": "i", "label": "i", "clean": "i", "adversarial": "i"},
+    **{"distance": "f", "success": "b"},
+}
+"""What each array holds: whole numbers, floats or truth values."""
 
 LONGER = 1e-4
 """Share by which a perturbation may exceed the radius of an attack and still counts."""
@@ -43,8 +50,11 @@ class Outcomes:
     @classmethod
     def load(cls, path: Path) -> "Outcomes":
         """Read what `save` wrote; raise UserError for anything else."""
-        names = [field.name for field in fields(cls) if field.name != "norm"]
-        read = arrays.load(path, names, optional=["norm"])
+        read = arrays.load(path, KINDS, optional={"norm": "f"})
         distance = read["distance"]
+        if any(array.ndim != 1 for array in read.values()):
+            raise UserError(f"{path}: more than a number an image; delete it and evaluate again")
+        if not (np.isfinite(distance) & (distance >= 0))[read["success"]].all():
+            raise UserError(f"{path}: a success at no distance; delete it and evaluate again")
         unknown = np.float32(np.nan)
         return cls(**{"norm": np.where(np.isfinite(distance), distance, unknown), **read})

@@ -135,7 +135,7 @@ def plan(request: Request, loaded: Data | None = None) -> Plan:
 
 def data_of(spec: RunSpec, data_dir: Path | None, runs: Path, device: str) -> Data:
     """Load the data set that a run was trained on; refuse any other."""
-    dataset = DATASETS.get(spec.dataset)
+    dataset = DATASETS.recorded(spec.dataset)
     source = configure(dataset.cls, spec.dataset_settings, dataset.name)
     data = images.load(
         source, dataset.name, data_dir, runs / CACHE, choose_device(device), spec.validation
@@ -150,7 +150,7 @@ def data_of(spec: RunSpec, data_dir: Path | None, runs: Path, device: str) -> Da
 
 def classifier_of(spec: RunSpec, data: Data) -> Callable[[], nn.Module]:
     """Return what builds a run's classifier."""
-    model = MODELS.get(spec.model)
+    model = MODELS.recorded(spec.model)
     architecture = configure(model.cls, spec.model_settings, model.name)
     return lambda: architecture.build(data.shape, len(data.classes))
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from robench import files
 from robench.errors import UserError
 from robench.settings import declared
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from robench.peer import Peer
 
 T = TypeVar("T")
+MOST = 2**24
+"""Bytes of a plugin's file that is read."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,12 @@ class Registry(Generic[T]):
             return Plugin(name, self._checked(name, _resolve(name, self.kind)))
         return Plugin(name, self._load(self._single(name)))
 
+    def recorded(self, name: str) -> Plugin[T]:
+        """Return the plugin that a record names; never a file, which whoever wrote it could add."""
+        if name.split(":")[0].endswith(".py"):
+            raise UserError(f"a record names the {self.kind} file {name!r}; no such file is run")
+        return self.get(name)
+
     def available(self) -> list[Plugin[T]]:
         """Return every plugin that loads; warn of each that does not, naming its distribution."""
         loaded = []
@@ -92,7 +101,7 @@ class Registry(Generic[T]):
     def _load(self, point: EntryPoint) -> type[T]:
         try:
             plugin = point.load()
-        except Exception as error:  # whatever a stranger's module raises on import
+        except (Exception, SystemExit) as error:  # whatever a stranger's module raises on import
             raise UserError(
                 f"the {self.kind} {point.name!r} of {owner(point)} does not load "
                 f"({type(error).__name__}: {error}); mend or uninstall {owner(point)}"
@@ -102,15 +111,18 @@ class Registry(Generic[T]):
     def _from_file(self, name: str) -> Plugin[T]:
         file, _, class_name = name.partition(":")
         path = Path(file)
-        if not path.is_file():
-            raise UserError(f"there is no file {file} to load a {self.kind} from")
-        source = path.read_bytes()
+        try:
+            source = files.read(path, MOST)
+        except (OSError, ValueError) as error:
+            there = f"there is no file {file} to load a {self.kind} from"
+            missing = isinstance(error, FileNotFoundError)
+            raise UserError(there if missing else f"{there} ({error})") from None
         module = _execute(source, path, self.kind)
         if not class_name:
             class_name = self._only_class(module, path)
-        if not hasattr(module, class_name):
+        if class_name not in vars(module):
             raise UserError(f"{file} has no class {class_name!r}")
-        plugin = self._checked(name, getattr(module, class_name))
+        plugin = self._checked(name, vars(module)[class_name])
         digest = hashlib.sha256(source).hexdigest()[:8]
         return Plugin(f"{path.stem}:{class_name}@{digest}", plugin)
 
@@ -151,7 +163,7 @@ def owner(point: EntryPoint) -> str:
 def _resolve(name: str, kind: str) -> object:
     try:
         return pkgutil.resolve_name(name)
-    except Exception as error:  # whatever a stranger's module raises on import
+    except (Exception, SystemExit) as error:  # whatever a stranger's module raises on import
         raise UserError(f"no {kind} at {name!r} ({type(error).__name__}: {error})") from error
 
 
@@ -162,7 +174,7 @@ def _execute(source: bytes, path: Path, kind: str) -> ModuleType:
     sys.modules[module.__name__] = module  # dataclasses look their module up
     try:
         exec(compile(source, path, "exec"), vars(module))
-    except Exception as error:  # whatever a stranger's module raises on import
+    except (Exception, SystemExit) as error:  # whatever a stranger's module raises on import
         raise UserError(
             f"the {kind} file {path} does not load ({type(error).__name__}: {error})"
         ) from error

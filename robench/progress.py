@@ -19,6 +19,10 @@ APART = (
     "the processes do not see the same run: they need the same command, images and versions, and "
     "a folder --runs that they share"
 )
+UNREADABLE = (
+    *(SafetensorError, UserError, OSError, LookupError, TypeError, ValueError, RecursionError),
+)
+"""What reading a state that is damaged, or none, may raise."""
 
 
 @dataclass
@@ -27,6 +31,34 @@ class Progress:
 
     history: list[Epoch] = field(default_factory=list)
     checkpoints: list[Checkpoint] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Position:
+    """Where the ladder stands."""
+
+    stride: int
+    kept: float
+    seen: float
+
+    def __post_init__(self) -> None:
+        if self.stride < 1:
+            raise UserError(f"a stride of {self.stride} steps")
+
+
+@dataclass(frozen=True)
+class _State:
+    """What a state says beside its tensors, as `text` too, and the hash of both.
+
+    The hash is empty in a state that an older robench wrote.
+    """
+
+    run: str
+    history: list[Epoch]
+    checkpoints: list[Checkpoint]
+    ladder: dict[str, Any]
+    text: str
+    sha256: str
 
 
 def keeper(
@@ -89,15 +121,15 @@ def resume(
     """Take up the stored state, and forget what a later, unfinished epoch wrote."""
     if folder.state.exists():
         content = _stored(folder)
-        if content["run"] != spec.key:
-            raise UserError(f"{folder.state} is of the run {content['run']}; delete it")
+        if content.run != spec.key:
+            raise UserError(f"{folder.state} is of the run {content.run}; delete it")
         tensors = weights.load(folder.state)
-        if content["sha256"] not in ("", weights.digest(tensors, content["text"])):
+        if content.sha256 not in ("", weights.digest(tensors, content.text)):
             raise _damaged(folder, "its bytes are not those that were written")
         learner.restore(tensors, folder.state)
-        progress.history += [from_json(Epoch, row) for row in content["history"]]
-        progress.checkpoints += [from_json(Checkpoint, row) for row in content["checkpoints"]]
-        for name, value in content["ladder"].items():
+        progress.history += content.history
+        progress.checkpoints += content.checkpoints
+        for name, value in content.ladder.items():
             setattr(ladder, name, value)
     learner.processes.agree(len(progress.history), APART)  # all have read, and one may write
     if learner.processes.first:
@@ -143,18 +175,23 @@ def write_tables(folder: RunFolder, progress: Progress) -> None:
     runs.write_rows(folder.checkpoints, Checkpoint, progress.checkpoints)
 
 
-def _stored(folder: RunFolder) -> dict[str, Any]:
-    """Return what the state says beside its tensors, as `text` too, and the hash of both.
-
-    The hash is empty in a state that an older robench wrote.
-    """
+def _stored(folder: RunFolder) -> _State:
+    """Return what the state says beside its tensors; UserError where it is damaged."""
     try:
+        files.check(folder.state, weights.MOST)  # safe_open would wait for a pipe
         with safe_open(folder.state, framework="pt") as file:
             metadata = file.metadata() or {}
         text, sha256 = metadata["robench"], metadata.get("sha256", "")
         content: dict[str, Any] = json.loads(text)
-        return {**content, "text": text, "sha256": sha256}
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        return _State(
+            run=content["run"],
+            history=[from_json(Epoch, row) for row in content["history"]],
+            checkpoints=[from_json(Checkpoint, row) for row in content["checkpoints"]],
+            ladder=asdict(from_json(_Position, content["ladder"])),
+            text=text,
+            sha256=sha256,
+        )
+    except UNREADABLE as error:
         raise _damaged(folder, str(error)) from None
 
 

@@ -6,16 +6,19 @@ computed from these; they are stored as JSON, one file a record.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import MISSING, asdict, dataclass, fields
-from functools import cached_property
-from typing import Any, Literal, TypeVar
+from functools import cache, cached_property
+from typing import Any, Literal, TypeVar, get_type_hints
 
+from robench.conformance import conforms
 from robench.errors import UserError
 
 FORMAT = 1
 """Version of everything written; a reader refuses what is newer."""
 
+LONGEST = 100
+"""Characters of a plugin's name in a file's: systems take some 255 in all."""
 Engine = Literal["robench", "art"]
 """Whose implementation of an attack ran."""
 Precision = Literal["bf16", "float32"]
@@ -35,6 +38,8 @@ def from_json(kind: type[Record], row: Mapping[str, Any]) -> Record:
 
     A field that has a default may be missing: older records lack what was added since.
     """
+    if not isinstance(row, Mapping):
+        raise UserError(f"not a {kind.__name__} record: a {type(row).__name__}")
     declared = fields(kind)  # type: ignore[arg-type]
     required = {
         field.name
@@ -43,7 +48,15 @@ def from_json(kind: type[Record], row: Mapping[str, Any]) -> Record:
     }
     if wrong := (set(row) - {field.name for field in declared}) | (required - set(row)):
         raise UserError(f"not a {kind.__name__} record: {', '.join(sorted(wrong))}")
+    hints = _hints(kind)  # type: ignore[arg-type]
+    if odd := [name for name, value in row.items() if not conforms(value, hints[name])]:
+        raise UserError(f"not a {kind.__name__} record: {', '.join(odd)} of another type")
     return kind(**row)
+
+
+@cache
+def _hints(kind: Hashable) -> dict[str, Any]:
+    return get_type_hints(kind)
 
 
 @dataclass(frozen=True)
@@ -291,4 +304,4 @@ def signed(attack: str, engine: Engine) -> str:
 
 def _file_name(plugin: str) -> str:
     """Return a plugin's name without the hash of its file and what paths may not hold."""
-    return "".join(c if c.isalnum() else "-" for c in plugin.partition("@")[0])
+    return "".join(c if c.isalnum() else "-" for c in plugin.partition("@")[0])[:LONGEST]

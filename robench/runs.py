@@ -14,17 +14,21 @@ RUNS/evaluations/, RUNS/matches/, RUNS/reproductions/
 import csv
 import io
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
 from robench import files
+from robench.conformance import LARGEST
+from robench.containment import contained
 from robench.errors import UserError
 from robench.records import FORMAT, Checkpoint, Epoch, Run, RunSpec, Strength, from_json
 
 Row = TypeVar("Row", Epoch, Checkpoint)
-_PARSERS: dict[type, Callable[[str], Any]] = {int: int, float: float, str: str, bool: "True".__eq__}
+MOST = 2**28
+"""Bytes of a record that is read."""
 
 
 @dataclass(frozen=True)
@@ -72,12 +76,14 @@ class RunFolder:
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object that robench wrote; refuse what is damaged or newer."""
     try:
-        content = json.loads(path.read_text())
+        text = files.read(path, MOST).decode()
+        content = json.loads(text, parse_constant=_no_number, parse_float=_finite)
+        json.dumps(content, ensure_ascii=False).encode()  # half a character cannot be written
     except FileNotFoundError:
         raise UserError(f"{path} is missing") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path} cannot be read ({error}); delete it and run again") from None
-    if not isinstance(content, dict) or not isinstance(content.get("format"), int):
+    if not isinstance(content, dict) or type(content.get("format")) is not int:
         raise UserError(f"{path} was not written by robench: it names no format")
     if content["format"] > FORMAT:
         raise UserError(
@@ -112,38 +118,76 @@ def read_rows(path: Path, kind: type[Row]) -> tuple[Row, ...]:
     """Read records from CSV."""
     parsers = {name: _PARSERS[hint] for name, hint in get_type_hints(kind).items()}
     try:
-        with path.open(newline="") as file:
-            rows = list(csv.DictReader(file))
+        text = files.read(path, MOST).decode()
+        rows = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
         return tuple(kind(**{n: parse(row[n]) for n, parse in parsers.items()}) for row in rows)
     except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
         raise UserError(f"{path} cannot be read ({type(error).__name__}: {error})") from None
 
 
+def _no_number(word: str) -> float:
+    raise ValueError(f"{word} is no number")
+
+
+def _finite(word: str) -> float:
+    value = float(word)
+    return value if math.isfinite(value) else _no_number(word)
+
+
+def _whole(word: str) -> int:
+    value = int(word)
+    return value if abs(value) < LARGEST else int(_no_number(word))
+
+
+def _truth(word: str) -> bool:
+    return {"True": True, "False": False}[word]
+
+
+def _text(word: str) -> str:
+    if not isinstance(word, str):  # the line has too few cells
+        raise TypeError("a line is too short")
+    return word
+
+
+_PARSERS: dict[type, Callable[[str], Any]] = {int: _whole, float: float, str: _text, bool: _truth}
+
+
 def read_run(path: Path) -> Run:
-    """Read a run folder's records, not its weights."""
+    """Read a run folder's records, not its weights; all lie in it."""
     folder = RunFolder(path)
+    for file in (folder.manifest, folder.history, folder.checkpoints):
+        contained(path.parent, contained(path, file))
     content = read_json(folder.manifest)
     del content["format"]
+    tables = {
+        "history": read_rows(folder.history, Epoch),
+        "checkpoints": read_rows(folder.checkpoints, Checkpoint),
+    }
     try:
-        spec = from_json(RunSpec, content.pop("spec"))
-        strength = content.pop("strength")
-        run = Run(
-            spec=spec,
-            strength=from_json(Strength, strength) if strength else None,
-            shape=tuple(content.pop("shape")),
-            history=read_rows(folder.history, Epoch),
-            checkpoints=read_rows(folder.checkpoints, Checkpoint),
-            **content,
-        )
-    except (KeyError, TypeError, AttributeError) as error:
+        strength = content["strength"]
+        content["spec"] = from_json(RunSpec, content["spec"])
+        content["strength"] = None if strength is None else from_json(Strength, strength)
+        content["shape"] = tuple(content["shape"])
+        run = from_json(Run, {**content, **tables})
+    except (KeyError, TypeError, UserError) as error:
         raise UserError(f"{folder.manifest} is damaged ({type(error).__name__}: {error})") from None
     if run.key != path.name:
         raise UserError(f"{folder.manifest} describes the run {run.key}, not {path.name}")
     if not run.checkpoints or not run.history:
         raise UserError(f"{path} says it is done but lists no epochs; delete it and train again")
+    _check_checkpoints(folder, run)
     return run
+
+
+def _check_checkpoints(folder: RunFolder, run: Run) -> None:
+    for kept in run.checkpoints:
+        if kept.run != run.key:
+            raise UserError(f"{folder.checkpoints} lists a checkpoint of the run {kept.run}")
+        if not 0 <= kept.accuracy <= 1:
+            raise UserError(f"{folder.checkpoints}: {kept.accuracy} is no accuracy")
+        contained(folder.path, folder.path / kept.file)
 
 
 def read_runs(root: Path) -> list[Run]:
     """Read every finished run directly under `root`, in order of their names."""
-    return [read_run(path.parent) for path in sorted(root.glob("*/DONE"))]
+    return [read_run(contained(root, path).parent) for path in sorted(root.glob("*/DONE"))]

@@ -1,6 +1,6 @@
 """Some of the images that an attack made, kept to be looked at."""
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,12 @@ from robench.outcomes import Outcomes
 
 if TYPE_CHECKING:
     from robench.panel import Panel  # loads torch, which reading records does without
+
+KINDS = {
+    **{"index": "i", "label": "i", "clean": "i", "predicted": "i"},
+    **{"image": "f", "adversarial": "f"},
+}
+"""What each array holds: whole numbers or floats."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,8 +47,9 @@ class Samples:
     @classmethod
     def load(cls, path: Path) -> "Samples":
         """Read what `save` wrote; raise UserError for anything else."""
-        read = cls(**arrays.load(path, [field.name for field in fields(cls)]))
-        if read.image.ndim != 4 or read.image.shape != read.adversarial.shape:
+        read = cls(**arrays.load(path, KINDS))
+        flat = all(getattr(read, name).ndim == 1 for name, kind in KINDS.items() if kind == "i")
+        if not flat or read.image.ndim != 4 or read.image.shape != read.adversarial.shape:
             raise UserError(f"{path}: images of odd shapes; delete it and evaluate again")
         return read
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
+from robench.conformance import LARGEST
 from robench.errors import UserError
 from robench.records import Setting
 
@@ -40,6 +41,8 @@ class Field:
         typed: Setting = self.kind(value)
         if isinstance(typed, float) and not math.isfinite(typed):
             raise ValueError
+        if isinstance(typed, int) and abs(typed) >= LARGEST:
+            raise OverflowError
         return typed
 
 
@@ -47,7 +50,7 @@ def declared(plugin: type) -> list[Field]:
     """Return the settings of a plugin class."""
     try:
         hints = get_type_hints(plugin)
-    except NameError as error:  # an annotation imported for type checkers alone
+    except Exception as error:  # an annotation imported for type checkers alone, or no type at all
         raise UserError(f"{plugin.__name__}: {error}, but settings need their types") from None
     return [
         _field(plugin, field.name, hints[field.name], field.default)
@@ -67,7 +70,7 @@ def configure(plugin: type[T], given: Mapping[str, Setting], name: str) -> T:
     }
     for key, value in given.items():
         if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
+            near = difflib.get_close_matches(str(key), known, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
             there = ", ".join(known) or "none"
             raise UserError(f"{name} has no setting {key!r}{hint or '.'} Its settings: {there}")
@@ -111,7 +114,7 @@ def _field(plugin: type, name: str, hint: Any, default: Any) -> Field:
         raise UserError(f"{plugin.__name__}.{name} has no default; every setting needs one")
     if get_origin(hint) is Literal and all(isinstance(word, str) for word in get_args(hint)):
         return Field(name, str, default, get_args(hint))
-    if hint not in _WORDS:
+    if not isinstance(hint, type) or hint not in _WORDS:
         raise UserError(
             f"{plugin.__name__}.{name} is a {hint}; a setting is bool, int, float, str or Literal"
         )

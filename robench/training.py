@@ -16,6 +16,7 @@ from robench.allocator import keep_freed_memory
 from robench.augment import augmented
 from robench.claim import claimed
 from robench.compiling import Compiled, compiled
+from robench.containment import contained
 from robench.data import Data, Split
 from robench.defense import Defense
 from robench.environment import describe
@@ -60,6 +61,8 @@ def train(
     """
     keep_freed_memory()
     folder = RunFolder(root / spec.key)
+    for place in (folder.path, folder.rungs):
+        contained(root, place)
     check_shared(processes, spec.batch_size)
     if stored.finished(folder, spec, processes):
         return

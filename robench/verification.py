@@ -13,6 +13,7 @@ from robench import archive, panel, weights
 from robench.archive import EVALUATIONS, Result
 from robench.attacking import BATCH, exact, judge
 from robench.campaign import opened
+from robench.containment import contained
 from robench.data import Data
 from robench.errors import UserError
 from robench.evaluation import Subject
@@ -60,7 +61,8 @@ def verify(root: Path, key: str, data_dir: Path | None, device: str) -> Iterator
     data = data_of(run.spec, data_dir, root, device)
     for kept in run.checkpoints:
         name = f"{key}, step {kept.step}"
-        yield Finding(name, "weights", 1, int(not _intact(root / key / kept.file, kept.sha256)))
+        path = contained(root / key, root / key / kept.file)
+        yield Finding(name, "weights", 1, int(not _intact(path, kept.sha256)))
 
     @cache
     def subject(step: int) -> Subject:
@@ -94,7 +96,7 @@ def _evaluation(
     yield Finding(record.key, "predictions", len(shown), int(wrong.sum()))
     path = samples_path(root / EVALUATIONS / f"{record.key}.json")
     if path.exists():
-        kept = Samples.load(path)
+        kept = Samples.load(contained(root, path))
         bad = _samples(subject, kept, outcomes, shown, record.radius)
         yield Finding(record.key, "adversarial images", len(kept), int(bad.sum()))
 

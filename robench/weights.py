@@ -6,11 +6,13 @@ from pathlib import Path
 
 import safetensors.torch
 import torch
-from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from robench import files
 from robench.errors import UserError
+
+MOST = 2**34
+"""Bytes of a file of weights that is read."""
 
 
 def flatten(networks: Mapping[str, nn.Module]) -> dict[str, Tensor]:
@@ -41,7 +43,12 @@ def digest(tensors: Mapping[str, Tensor], text: str) -> str:
 
 def load(path: Path, sha256: str | None = None) -> dict[str, Tensor]:
     """Read tensors; raise UserError where the file is missing, damaged or another than recorded."""
-    content = _read(path)
+    try:
+        content = files.read(path, MOST)
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing; restore it, or train again") from None
+    except (OSError, MemoryError) as error:
+        raise UserError(f"{path} is not a safetensors file ({error})") from None
     if sha256 is not None and files.sha256(content) != sha256:
         raise UserError(
             f"{path} is not the file that was recorded (SHA-256 {files.sha256(content)[:12]}, "
@@ -50,7 +57,7 @@ def load(path: Path, sha256: str | None = None) -> dict[str, Tensor]:
         )
     try:
         return safetensors.torch.load(content)
-    except SafetensorError as error:
+    except Exception as error:  # beside SafetensorError, what a type unknown to torch leads to
         raise UserError(
             f"{path} is not a safetensors file ({error}); nothing else is read"
         ) from None
@@ -60,17 +67,11 @@ def restore(network: nn.Module, tensors: Mapping[str, Tensor], name: str, path: 
     """Put the tensors under `name.` into `network`, all of them or none."""
     prefix = f"{name}."
     own = {key.removeprefix(prefix): t for key, t in tensors.items() if key.startswith(prefix)}
-    expected = {key: t.shape for key, t in network.state_dict().items()}
-    if {key: t.shape for key, t in own.items()} != expected:
-        odd = sorted(k for k in own.keys() ^ expected.keys()) or sorted(
-            k for k in own if own[k].shape != expected[k]
+    expected = {key: (t.shape, t.dtype) for key, t in network.state_dict().items()}
+    found = {key: (t.shape, t.dtype) for key, t in own.items()}
+    if found != expected:
+        odd = sorted(k for k in found.keys() ^ expected.keys()) or sorted(
+            k for k in found if found[k] != expected[k]
         )
         raise UserError(f"{path} holds weights of another model: {', '.join(odd[:3])} differ")
     network.load_state_dict(own)
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise UserError(f"{path} is missing; restore it, or train again") from None

@@ -209,7 +209,7 @@ def test_where_the_images_lie_the_command_line_says_last(tmp_path: Path) -> None
         ("defenses: {fgm: {eps: [[1]]}}", "fgm.eps is neither a value nor a list of values"),
         ("defenses: {fgm: {eps: null}}", "fgm.eps is neither a value nor a list of values"),
         ("defenses: {fgm: {eps: 2020-01-01}}", "fgm.eps is neither a value nor a list"),
-        ("defenses: {fgm: {eps: &a [*a]}}", "fgm.eps is neither a value nor a list"),
+        ("defenses: {fgm: {eps: &a [*a]}}", "is not plain: an alias stands within what it names"),
         ("sed: 1\ndefenses: {fgm: {}}", "no key 'sed'; did you mean 'seed'? There is: "),
         ("runs: r\ndefenses: {fgm: {}}", "no key 'runs'"),
         ("seed: {a: 1}\ndefenses: {fgm: {}}", "seed is neither a value nor a list"),

@@ -140,6 +140,8 @@ def _line(row: object) -> Line:
         kind, words = _WANTED[key]
         if isinstance(value, bool) or not isinstance(value, kind):
             raise UserError(f"{key}: {value} is not {words}")
+        if isinstance(value, dict) and not all(isinstance(one, str) for one in value):
+            raise UserError(f"{key}: {value} has a keyword that is not text")
     return Line(**own)
 
 
@@ -152,6 +154,6 @@ def _rows(value: object, what: str) -> list[object]:
 def _mapping(value: object, keys: set[str], what: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise UserError(f"{what} is not a mapping of {', '.join(sorted(keys))}")
-    if unknown := sorted(map(str, set(value) - keys)):
+    if unknown := sorted(map(str, value.keys() - keys)):
         raise UserError(f"{what} has no {unknown[0]!r}; there is: {', '.join(sorted(keys))}")
     return value

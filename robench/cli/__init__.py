@@ -12,6 +12,7 @@ from typing import NoReturn
 
 import click
 
+from robench.cli.printing import say
 from robench.errors import UserError
 
 COMMANDS = {
@@ -106,7 +107,7 @@ def _unforeseen(error: Exception) -> int:
 
 
 def _say(text: str) -> None:
-    click.echo(" ".join(text.split()), err=True)
+    say(" ".join(text.split()), err=True)
 
 
 def _say_warning(message: Warning | str, *args: object, **kwargs: object) -> None:

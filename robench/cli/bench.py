@@ -16,6 +16,7 @@ from robench.cli.options import (
     settings_option,
     with_width,
 )
+from robench.cli.printing import say
 from robench.errors import RunFailed, UserError
 
 if TYPE_CHECKING:
@@ -80,14 +81,14 @@ def attacks(json_file: Path | None, front_file: Path | None, **options: Any) -> 
     wanted = contests.chosen(contests.read(path), options["contests"], options["libraries"])
     field = conduct.field(wanted, front=front_file is not None, asked=options["libraries"])
     for line in field.missing:
-        click.echo(line, err=True)
+        say(line, err=True)
     asked = _asked(options)
     torch.set_num_threads(options["threads"])
     prepared = ground.prepare(asked, bar=False)
     results = record.Results((), (), (), ())
     for one, results in conduct.conduct(field.programme, prepared):
         if one:
-            click.echo(table.summary(one) if isinstance(one, Row) else one.reason, err=True)
+            say(table.summary(one) if isinstance(one, Row) else one.reason, err=True)
         if json_file:
             record.write(json_file, results, asked, prepared, field.libraries)
     _print(results, field.programme, prepared)
@@ -138,11 +139,11 @@ def train(json_file: Path | None, defenses: tuple[str, ...], **options: Any) -> 
     device, rows = data.train.x.device, list[Cost]()
     for timed in times(wanted, asked, data):
         rows.append(cost(timed, asked, epoch))
-        click.echo(costs_table(rows[-1:]).splitlines()[-1], err=True)
+        say(costs_table(rows[-1:]).splitlines()[-1], err=True)
         if json_file:
             name = options["dataset"] or "noise"
             runs.write_json(json_file, content(rows, asked, name, device))
-    click.echo(costs_table(rows))
+    say(costs_table(rows))
 
 
 def _timing(settings: dict[str, str], options: dict[str, Any]) -> "Timing":
@@ -200,13 +201,13 @@ def _print(results: "Results", programme: "Programme", prepared: "Prepared") -> 
 
     network = prepared.network
     right, images = network["attacked"], network["images"]
-    click.echo(f"{network['run']}: {right} of {images} images classified correctly")
+    say(f"{network['run']}: {right} of {images} images classified correctly")
     for contest in programme.contests:
         rows = [row for row in results.rows if row.contest == contest.name]
-        click.echo(f"\n{contest.title}\n\n{rows_table(rows)}")
+        say(f"\n{contest.title}\n\n{rows_table(rows)}")
     if results.front:
-        click.echo(f"\nDistance against time\n\n{rows_table(results.front)}")
-    click.echo(f"\nThe fastest passes\n\n{floors_table(results.fastest)}")
+        say(f"\nDistance against time\n\n{rows_table(results.front)}")
+    say(f"\nThe fastest passes\n\n{floors_table(results.fastest)}")
 
 
 def _draw(path: Path, results: "Results", prepared: "Prepared") -> None:
@@ -217,4 +218,4 @@ def _draw(path: Path, results: "Results", prepared: "Prepared") -> None:
     title = f"Distance against time, {prepared.network['run']}"
     content = front(results.front, title)
     files.write(path, render(content, "png" if path.suffix == ".png" else "svg"))
-    click.echo(f"drawn in {path}", err=True)
+    say(f"drawn in {path}", err=True)

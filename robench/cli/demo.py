@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from robench.cli.options import device_option
+from robench.cli.printing import say
 
 EPOCHS, BATCH, WIDTH, EMA = 30, 32, 0.25, 0.99
 TARGET, TOLERANCE, IMAGES = 0.95, 0.01, 200
@@ -37,7 +38,7 @@ def command(out: Path, device: str) -> None:
     _say(["robench", "report", "--runs", str(runs), "--out", str(page)])
     leaderboard.publish(runs, page)
     leaderboard.write(page)
-    click.echo(f"The leaderboard: {page / leaderboard.README}")
+    say(f"The leaderboard: {page / leaderboard.README}")
 
 
 def _train(defense: str, runs: Path, device: str) -> None:
@@ -60,7 +61,7 @@ def _train(defense: str, runs: Path, device: str) -> None:
     )
     for row in planned.train(bar=sys.stderr.isatty()):
         if row.epoch % 10 == 0:
-            click.echo(f"  epoch {row.epoch}/{EPOCHS}  accuracy {row.accuracy:.3f}")
+            say(f"  epoch {row.epoch}/{EPOCHS}  accuracy {row.accuracy:.3f}")
 
 
 def _evaluate(runs: Path, device: str) -> None:
@@ -73,8 +74,8 @@ def _evaluate(runs: Path, device: str) -> None:
     for event, _ in conduct(campaign, bar=sys.stderr.isatty()):
         if isinstance(event, Evaluation):
             side = "white-box" if event.white_box else "black-box"
-            click.echo(f"  {event.run}  {event.attack} {side}  {event.seconds:.1f} s")
+            say(f"  {event.run}  {event.attack} {side}  {event.seconds:.1f} s")
 
 
 def _say(words: list[str]) -> None:
-    click.secho(f"$ {shlex.join(words)}", bold=True)
+    say(f"$ {shlex.join(words)}", bold=True)

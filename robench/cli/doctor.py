@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from robench.cli.options import data_option, runs_option
+from robench.cli.printing import say
 
 if TYPE_CHECKING:
     from robench.diagnosis import Finding
@@ -24,9 +25,9 @@ def command(ctx: click.Context, data_dir: Path | None, runs: Path) -> None:
     for finding in _findings(data_dir, runs):
         mend = f"; mend it: {finding.mend}" if finding.mend else ""
         text = " ".join(finding.text.split())
-        click.echo(f"{finding.subject:<32}{'WRONG: ' if mend else ''}{text}{mend}")
+        say(f"{finding.subject:<32}{'WRONG: ' if mend else ''}{text}{mend}")
         problems += bool(mend)
-    click.echo(f"{problems} wrong" if problems else "nothing is wrong")
+    say(f"{problems} wrong" if problems else "nothing is wrong")
     ctx.exit(1 if problems else 0)
 
 

@@ -14,6 +14,7 @@ from robench.cli.options import (
     runs_option,
     settings_option,
 )
+from robench.cli.printing import say
 
 if TYPE_CHECKING:
     from robench.campaign import Event
@@ -62,8 +63,8 @@ def command(pairs: tuple[str, ...], **options: Any) -> None:
 
     campaign = Campaign(settings=parse_pairs(pairs), **options)
     for event, new in conduct(campaign, bar=sys.stderr.isatty()):
-        click.echo(_line(event, new, campaign.runs))
-    click.echo(f"records are under {campaign.runs}; write the page with: robench report")
+        say(_line(event, new, campaign.runs))
+    say(f"records are under {campaign.runs}; write the page with: robench report")
 
 
 def _line(event: "Event", new: bool, runs: Path) -> str:

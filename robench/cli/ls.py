@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from robench.cli.printing import say
 from robench.plugins import REGISTRIES, Registry
 from robench.settings import declared
 
@@ -18,12 +19,12 @@ def command(kinds: tuple[str, ...]) -> None:
 
 
 def _show(registry: Registry[Any]) -> None:
-    click.secho(f"{registry.kind}s", bold=True)
+    say(f"{registry.kind}s", bold=True)
     for plugin in registry.available():
-        summary = (plugin.cls.__doc__ or "").strip().splitlines()
-        click.echo(f"  {plugin.name:<14}{summary[0] if summary else ''}")
+        summary = str(plugin.cls.__doc__ or "").strip().splitlines()
+        say(f"  {plugin.name:<14}{summary[0] if summary else ''}")
         for field in declared(plugin.cls):
             default = str(field.default).lower() if field.kind is bool else field.default
             choices = f"  ({field.accepts})" if field.choices else ""
-            click.echo(f"  {'':<14}{field.name}={default}{choices}")
-    click.echo()
+            say(f"  {'':<14}{field.name}={default}{choices}")
+    say()

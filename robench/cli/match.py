@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from robench.cli.options import parse_pairs, settings_option, training_options, with_width
+from robench.cli.printing import say
 from robench.cli.train import passed
 from robench.errors import RunFailed
 
@@ -41,13 +42,13 @@ def command(
     epochs = request.epochs
     for event in search(request, target, tolerance, cap, bar=sys.stderr.isatty()):
         if isinstance(event, Begun):
-            click.echo(f"{event.setting}  {request.runs / event.run}")
+            say(f"{event.setting}  {request.runs / event.run}")
         elif isinstance(event, Trial):
-            click.echo(_line(event))
+            say(_line(event))
         elif isinstance(event, Outcome):
             _end(event, request.runs)
         else:
-            click.echo(f"  {passed(event, epochs)}")
+            say(f"  {passed(event, epochs)}")
 
 
 def _line(trial: "Trial") -> str:
@@ -61,7 +62,7 @@ def _end(outcome: "Outcome", runs: Path) -> None:
     if outcome.matched is None:
         raise RunFailed(f"{outcome.reason}; models trained: {outcome.trained}")
     found = outcome.matched
-    click.echo(
+    say(
         f"matched: {found.setting}, accuracy {found.point.accuracy:.4f}, {runs / found.run}; "
         f"models trained: {outcome.trained}"
     )

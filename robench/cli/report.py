@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from robench.cli.options import runs_option
+from robench.cli.printing import say
 
 
 @click.command(name="report")
@@ -28,10 +29,10 @@ def command(ctx: click.Context, runs: Path, out: Path, check: bool) -> None:
     if check:
         differing = leaderboard.stale(out)
         for line in differing:
-            click.echo(f"stale: {line}", err=True)
-        click.echo("stale; run: robench report" if differing else f"{out} is up to date")
+            say(f"stale: {line}", err=True)
+        say("stale; run: robench report" if differing else f"{out} is up to date")
         ctx.exit(1 if differing else 0)
     if runs.is_dir():
         leaderboard.publish(runs, out)
     leaderboard.write(out)
-    click.echo(f"{out / leaderboard.README}")
+    say(f"{out / leaderboard.README}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from robench.cli.options import data_option, device_option, parse_lists, runs_option
+from robench.cli.printing import say
 
 if TYPE_CHECKING:
     from robench.reproduction.events import Event
@@ -63,13 +64,13 @@ def command(
         elif isinstance(event, Failed):
             failed.append(event.reason)
         if line := _line(event, new):
-            click.echo(line)
+            say(line)
     leaderboard.publish(asked.runs, out)
     leaderboard.write(out)
     for one in made:
-        click.echo(f"{one.title}: {out / leaderboard.page_of(one)}")
+        say(f"{one.title}: {out / leaderboard.page_of(one)}")
     for reason in failed:
-        click.echo(f"not trained: {reason}", err=True)
+        say(f"not trained: {reason}", err=True)
     ctx.exit(1 if failed else 0)
 
 
@@ -84,7 +85,7 @@ def _list() -> None:
 
     values = next(iter(scales().values()))
     for name in names():
-        click.echo(f"  {name:<10}{read(name, values).title}")
+        say(f"  {name:<10}{read(name, values).title}")
 
 
 def _line(event: "Event", new: bool) -> str:

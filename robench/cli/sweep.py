@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from robench.cli.options import given, parse_lists, settings_option, training_options
+from robench.cli.printing import say
 from robench.cli.train import passed
 from robench.errors import RunFailed, UserError
 
@@ -44,13 +45,13 @@ def command(file: Path | None, **options: Any) -> None:
     requests = _of_file(file, **options) if file else _of_options(**options)
     ended = []
     for event in sweep(requests, bar=sys.stderr.isatty()):
-        click.echo(_line(event, options["runs"]))
+        say(_line(event, options["runs"]))
         if isinstance(event, Ended):
             ended.append(event)
-    click.echo(f"\n{table(ended)}")
+    say(f"\n{table(ended)}")
     failed = [one for one in ended if one.state == "failed"]
     for one in failed:
-        click.echo(f"failed: {_name(one)}: {one.reason}", err=True)
+        say(f"failed: {_name(one)}: {one.reason}", err=True)
     if failed:
         raise RunFailed(f"{len(failed)} of {len(ended)} runs failed; the lines above say why")
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from robench.cli.options import parse_pairs, settings_option, training_options, with_width
+from robench.cli.printing import say
 
 if TYPE_CHECKING:
     from robench.records import Epoch
@@ -30,10 +31,10 @@ def command(pairs: tuple[str, ...], width: float | None, **options: Any) -> None
         folder = RunFolder(planned.root / planned.spec.key)
         there = " is finished already" if folder.done.exists() else ""
         if processes.first:
-            click.echo(f"{folder.path}{there}")
+            say(f"{folder.path}{there}")
         for row in planned.train(bar=sys.stderr.isatty(), processes=processes):
             if processes.first:
-                click.echo(passed(row, planned.spec.epochs))
+                say(passed(row, planned.spec.epochs))
 
 
 def passed(row: "Epoch", epochs: int) -> str:

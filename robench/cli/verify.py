@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from robench.cli.options import data_option, device_option, runs_option
+from robench.cli.printing import say
 from robench.errors import RunFailed
 
 
@@ -24,8 +25,8 @@ def command(run: str, runs: Path, data_dir: Path | None, device: str) -> None:
     findings = []
     for one in verify(runs, run, data_dir, device):
         verdict = "match" if one.matches else f"MISMATCH in {one.differing}"
-        click.echo(f"{one.subject}: {one.compared}, {one.count} compared: {verdict}")
+        say(f"{one.subject}: {one.compared}, {one.count} compared: {verdict}")
         findings.append(one)
     if wrong := mismatches(findings):
         raise RunFailed(f"{wrong} of {len(findings)} comparisons do not match their records")
-    click.echo(f"all {len(findings)} comparisons match")
+    say(f"all {len(findings)} comparisons match")

@@ -3,8 +3,6 @@
 import hashlib
 import io
 import os
-import zipfile
-import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +15,10 @@ from robench.dataset import Dataset, Images
 from robench.errors import UserError
 
 HINT = "--data-dir must hold train/<class>/* and test/<class>/*"
-DAMAGED = (OSError, EOFError, KeyError, RuntimeError, TypeError, ValueError, zlib.error)
-"""What numpy and zipfile raise, beside BadZipFile, for a cache that is not as it was written."""
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+"""Of the formats pillow knows; others run programs, as EPS does."""
+PIXELS = 2**24
+"""Most pixels of an image: a small file may claim any number."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,8 @@ def _listed(split: Path) -> tuple[list[Path], tuple[str, ...]]:
     if not split.is_dir():
         raise UserError(f"there is no folder {split}; {HINT}")
     folders = sorted(p for p in split.iterdir() if p.is_dir() and not p.name.startswith("."))
+    if odd := [p for p in folders if not p.name.isprintable()]:
+        raise UserError(f"{split} has a class named {odd[0].name!r}; rename the folder")
     if len(folders) < 2:
         raise UserError(
             f"{split} holds {len(folders)} class ({', '.join(p.name for p in folders) or 'none'}); "
@@ -72,9 +74,8 @@ def _fingerprint(directory: Path, paths: list[Path]) -> str:
     total = hashlib.sha256()
     for path in paths:
         state = path.stat()
-        total.update(
-            f"{path.relative_to(directory)} {state.st_size} {state.st_mtime_ns}\n".encode()
-        )
+        name = os.fsencode(path.relative_to(directory))
+        total.update(name + f" {state.st_size} {state.st_mtime_ns}\n".encode())
     return total.hexdigest()[:16]
 
 
@@ -82,23 +83,24 @@ def _read_cache(path: Path, count: int) -> NDArray[np.uint8] | None:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             x = archive["x"]
-    except (*DAMAGED, zipfile.BadZipFile):
-        return None  # absent or damaged: decode again
-    return x if len(x) == count and x.dtype == np.uint8 else None
+            fits = x.dtype == np.uint8 and x.ndim == 4 and len(x) == count
+    except Exception:  # absent or damaged, for which numpy has a dozen errors: decode again
+        return None
+    return x if fits else None
 
 
 def _decode(paths: list[Path]) -> NDArray[np.uint8]:
     first = _pixels(paths[0])
-    x = np.empty((len(paths), *first.shape), dtype=np.uint8)
+    _, height, width = first.shape
+    try:
+        x = np.empty((len(paths), *first.shape), dtype=np.uint8)
+    except MemoryError:
+        raise UserError(
+            f"{len(paths)} images of {width} x {height} pixels are more than memory holds"
+        ) from None
 
     def place(number: int) -> None:
-        pixels = _pixels(paths[number])
-        if pixels.shape != first.shape:
-            raise UserError(
-                f"{paths[number]} is {pixels.shape[2]} x {pixels.shape[1]} pixels, {paths[0]} is "
-                f"{first.shape[2]} x {first.shape[1]}; all images must be of one size"
-            )
-        x[number] = pixels
+        x[number] = _pixels(paths[number], paths[0], (width, height))
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for _ in pool.map(place, range(len(paths)), chunksize=64):
@@ -106,11 +108,23 @@ def _decode(paths: list[Path]) -> NDArray[np.uint8]:
     return x
 
 
-def _pixels(path: Path) -> NDArray[np.uint8]:
+def _pixels(
+    path: Path, like: Path | None = None, size: tuple[int, int] | None = None
+) -> NDArray[np.uint8]:
+    """Decode one image; where `size` is given, (width, height), it must have that of `like`."""
     from PIL import Image
 
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=FORMATS) as image:
+            if size not in (None, image.size):
+                raise UserError(
+                    f"{path} is {image.width} x {image.height} pixels, {like} is "
+                    f"{size[0]} x {size[1]}; all images must be of one size"
+                )
+            if image.width * image.height > PIXELS:
+                raise UserError(f"{path} claims {image.width} x {image.height} pixels; too many")
             return np.asarray(image.convert("RGB")).transpose(2, 0, 1)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except UserError:
+        raise
+    except Exception as error:  # of pillow's decoders, each with errors of its own
         raise UserError(f"{path} cannot be read as an image ({error})") from None

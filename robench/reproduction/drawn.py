@@ -52,7 +52,7 @@ def serve(shown: Shown, archive: Archive) -> list[Served]:
     return [
         Served(cell, archive.runs[cell.run], results[cell.evaluation], _black(cell, results))
         for cell in shown.cells
-        if cell.evaluation in results and cell.run in archive.runs
+        if cell.evaluation in results and _kept(cell, archive.runs.get(cell.run))
     ]
 
 
@@ -230,16 +230,26 @@ def _pictures(
     made: Reproduction,
 ) -> PictureRow:
     """Return a row of pictures, each named by the class it is predicted as."""
-    bytes_ = np.round(np.clip(images, 0, 1) * 255).astype(np.uint8).transpose(0, 2, 3, 1)
+    bytes_ = (
+        np.round(np.clip(np.nan_to_num(images), 0, 1) * 255).astype(np.uint8).transpose(0, 2, 3, 1)
+    )
     pictures = [
         Picture(
             pixels=base64.b64encode(np.ascontiguousarray(image).tobytes()).decode(),
-            caption="" if predicted is None else made.classes[predicted[place]],
+            caption="" if predicted is None else _name(made.classes, int(predicted[place])),
             wrong=predicted is not None and bool(predicted[place] != samples.label[place]),
         )
         for place, image in enumerate(bytes_)
     ]
     return PictureRow(label, tuple(pictures))
+
+
+def _kept(cell: Cell, run: Run | None) -> bool:
+    return run is not None and any(kept.step == cell.step for kept in run.checkpoints)
+
+
+def _name(classes: Sequence[str], number: int) -> str:
+    return classes[number] if 0 <= number < len(classes) else f"class {number}"
 
 
 def _black(cell: Cell, results: Mapping[str, Result]) -> Result | None:

@@ -9,12 +9,14 @@
 """
 
 import itertools
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, get_args, get_type_hints
 
 from robench import documents
+from robench.conformance import conforms
 from robench.errors import UserError
 from robench.records import Setting
 
@@ -26,6 +28,7 @@ PUBLISHED_ORDER = (
     *("table2", "table3", "figure2", "figure3", "figure4", "figure5"),
     *("figure7", "figure8", "table4"),
 )
+_SETTINGS = tuple[Setting, ...]
 _FOLDER = Path(__file__).parent / "recipes"
 _SCALES = "scales.yaml"
 
@@ -114,7 +117,7 @@ def read(name: str, values: Values) -> Recipe:
     """
     if name.endswith((".yaml", ".yml")):
         path = Path(name)
-        if not path.is_file():
+        if not os.path.isfile(path):  # unlike Path's, for names of any length
             raise UserError(f"there is no recipe file {name}")
         return _recipe(path.stem, _mapping(path, name), values, name)
     if name not in names():
@@ -153,6 +156,8 @@ def _lists(value: object, where: str) -> dict[str, list[object]]:
 def _item(row: object, values: Values, groups: Mapping[str, object], where: str) -> Item:
     given = dict(_expect(row, dict, where))
     _known(given, Item, where)
+    if not isinstance(given["of"], str):
+        raise UserError(f"{where}: of: {given['of']!r} is not text")
     if given["show"] not in get_args(Kind):
         raise UserError(f"{where}: {given['show']!r} is not of {', '.join(get_args(Kind))}")
     if given["of"] not in groups:
@@ -160,18 +165,35 @@ def _item(row: object, values: Values, groups: Mapping[str, object], where: str)
     listed = _expect(given["attacks"], list, where)
     given["attacks"] = tuple(_entry(one, "attack", values, where) for one in listed)
     if balance := given.get("match"):
-        _known(_expect(balance, dict, where), Balance, where)
-        given["match"] = Balance(balance["to"], tuple(map(float, balance["below"])))
+        given["match"] = _balance(_expect(balance, dict, where), where)
     if isinstance(moments := given.get("moments", 0), str):
         given["moments"] = _value(moments, values, where)[0]
+    hints = get_type_hints(Item)
+    if odd := [key for key, value in given.items() if not conforms(value, hints[key])]:
+        raise UserError(f"{where}: {odd[0]}: {given[odd[0]]!r} is not what is wanted there")
+    if given.get("moments", 0) < 0 or given.get("pictures", 0) < 0:
+        raise UserError(f"{where}: moments and pictures are at least 0")
     return Item(**given)
+
+
+def _balance(given: dict[str, Any], where: str) -> Balance:
+    _known(given, Balance, where)
+    below = _expect(given["below"], list, f"{where}: below")
+    if not isinstance(given["to"], str) or not conforms(below, Sequence[float]):
+        raise UserError(f"{where}: match: wanted a defense and numbers, found {given!r}")
+    return Balance(given["to"], tuple(map(float, below)))
 
 
 def _entry(row: object, plugin: str, values: Values, where: str) -> Entry:
     given = _expect(row, dict, where)
     if plugin not in given:
         raise UserError(f"{where}: an entry names no {plugin}: {given}")
-    return {key: _value(value, values, where) for key, value in given.items()}
+    entry = {str(key): _value(value, values, where) for key, value in given.items()}
+    if not isinstance(next(iter(entry[plugin]), None), str):
+        raise UserError(f"{where}: the {plugin} {given[plugin]!r} is not a name")
+    if odd := [key for key, found in entry.items() if not conforms(found, _SETTINGS)]:
+        raise UserError(f"{where}: {odd[0]}: {given.get(odd[0])!r} is neither a value nor a list")
+    return entry
 
 
 def _value(value: object, values: Values, where: str) -> tuple[Setting, ...]:
@@ -182,8 +204,10 @@ def _value(value: object, values: Values, where: str) -> tuple[Setting, ...]:
     factors = [_named(word, values, where) for word in value.split(" * ")]
     if len(factors) == 1:
         return factors[0]
-    left, right = factors
-    return tuple(float(a) * float(b) for a in left for b in right)
+    left, *right = factors
+    if len(right) != 1 or not conforms((*left, *right[0]), tuple[float, ...]):
+        raise UserError(f"{where}: {value}: a product is of two numbers")
+    return tuple(float(a) * float(b) for a in left for b in right[0])
 
 
 def _named(word: str, values: Values, where: str) -> tuple[Setting, ...]:
@@ -214,7 +238,8 @@ def _known(content: Mapping[str, Any], kind: type, where: str, but: str = "") ->
     """Refuse keys that are unknown, and name those that are missing."""
     own = {one.name: one for one in fields(kind) if one.name != but}
     if unknown := content.keys() - own.keys():
-        raise UserError(f"{where}: unknown {sorted(unknown)[0]!r}; known: {', '.join(own)}")
+        odd = sorted(unknown, key=str)[0]
+        raise UserError(f"{where}: unknown {odd!r}; known: {', '.join(own)}")
     needed = {name for name, one in own.items() if one.default is MISSING}
     if missing := needed - content.keys():
         raise UserError(f"{where}: {sorted(missing)[0]!r} is missing")

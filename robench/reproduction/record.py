@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from robench.containment import contained
 from robench.errors import UserError
 from robench.records import Match, Setting, from_json
 from robench.reproduction.recipe import Kind, Recipe
@@ -96,7 +97,8 @@ def write(root: Path, made: Reproduction) -> Path:
 
 def read_all(root: Path) -> tuple[Reproduction, ...]:
     """Read every reproduction under `root`; UserError names a file that cannot be read."""
-    return tuple(_read(path) for path in sorted((root / REPRODUCTIONS).glob("*.json")))
+    found = sorted((root / REPRODUCTIONS).glob("*.json"))
+    return tuple(_read(contained(root, path)) for path in found)
 
 
 def _read(path: Path) -> Reproduction:
@@ -117,6 +119,6 @@ def _read(path: Path) -> Reproduction:
 
 
 def _shown(row: dict[str, Any]) -> Shown:
-    row["cells"] = tuple(from_json(Cell, cell) for cell in row["cells"])
-    row["unmatched"] = tuple(from_json(Match, match) for match in row["unmatched"])
-    return from_json(Shown, row)
+    cells = tuple(from_json(Cell, cell) for cell in row["cells"])
+    unmatched = tuple(from_json(Match, match) for match in row["unmatched"])
+    return from_json(Shown, {**row, "cells": cells, "unmatched": unmatched})
