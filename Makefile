@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 PYTEST_ARGS ?= -n 2
+FUZZ ?= 5
 LOCK_ARGS ?=
 
 UV := .venv/bin/uv
@@ -20,7 +21,7 @@ except ImportError:
 endef
 export CHECK_PYTHON
 
-.PHONY: help install demo test check lock clean
+.PHONY: help install demo test fuzz check lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -32,6 +33,9 @@ demo: $(INSTALLED) ## train, match, attack and report four defenses on an embedd
 
 test: $(INSTALLED) ## run the tests; PYTEST_ARGS="-k pgn" passes arguments on
 	OMP_NUM_THREADS=1 .venv/bin/python -m pytest $(PYTEST_ARGS)
+
+fuzz: $(INSTALLED) ## try some 10,000 cases of hostile input, drawn anew; FUZZ=50 tries 100,000
+	OMP_NUM_THREADS=1 ROBENCH_FUZZ=$(FUZZ) .venv/bin/python -m pytest tests/test_hostile_*.py
 
 check: $(INSTALLED) ## lint, formatting and types
 	.venv/bin/ruff check .

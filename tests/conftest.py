@@ -1,6 +1,7 @@
 """What several test files ask for by name."""
 
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,15 @@ from readers import Reader
 from robench.data import Data
 from robench.planning import data_of
 from robench.runs import read_runs
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many cases of hostile input were tried, where many were asked for."""
+    hostile = sys.modules.get("hostile")
+    if hostile is not None and hostile.TIMES > 1:
+        for subject, count in sorted(hostile.counted.items()):
+            terminalreporter.write_line(f"{count:>7,}  {subject}")
+        terminalreporter.write_line(f"{sum(hostile.counted.values()):>7,}  cases in all")
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,66 @@
+"""A small folder of records of every kind, to be changed by tests of hostile input."""
+
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+
+from recordings import ENVIRONMENT, EPS, Recorder, drawn, match
+from robench.outcomes import Outcomes
+from robench.records import Evaluation, Run
+from robench.reproduction.recipe import Kind
+from robench.reproduction.record import Cell, Reproduction, Shown, write
+from robench.samples import Samples, samples_path
+
+COUNT = 6
+
+
+def records(root: Path) -> Path:
+    """Write runs, a source, evaluations, images, matches and a reproduction; return `root`."""
+    recorder = Recorder(root)
+    source = recorder.run(seed=1, source=True)
+    runs = [recorder.run("fgm", {"eps": eps}, EPS) for eps in (0.1, 0.2)]
+    runs.append(recorder.run())
+    cells = []
+    for place, run in enumerate(runs):
+        far = recorder.evaluation(run, "cw", drawn(place, 0.5, COUNT))
+        near = recorder.evaluation(run, "mim", drawn(place, 0.5, COUNT), minimal=False)
+        black = recorder.evaluation(run, "mim", drawn(9, 0.5, COUNT), False, source)
+        _keep(root, far, drawn(place, 0.5, COUNT))
+        cells += [_cell(run, far, None), _cell(run, near, black)]
+    lost = match(runs[1], "unmatched", "try --set eps=0.3")
+    recorder.matches([match(runs[0]), match(runs[2], "training"), lost])
+    shown = tuple(
+        Shown(
+            kind, f"A {kind}", tuple(cells[::2] if kind == "gallery" else cells), (lost,), True, 2
+        )
+        for kind in get_args(Kind)
+    )
+    texts = dict.fromkeys(("title", "section", "claim", "note"), "Words")
+    made = Reproduction(
+        recipe="figure5",
+        dataset="digits",
+        classes=tuple("0123456789"),
+        scale="smoke",
+        values={"epochs": 2, "seeds": [0]},
+        published="cifar10",
+        shown=shown,
+        failures=("one failed",),
+        environment=ENVIRONMENT,
+        **texts,
+    )
+    write(root, made)
+    return root
+
+
+def _cell(run: Run, evaluation: Evaluation, black: Evaluation | None) -> Cell:
+    own = "" if evaluation.minimal else "eps=0.5"
+    names = (run.variant, 0.7, evaluation.attack, own, evaluation.key)
+    return Cell(run.key, evaluation.step, *names, black.key if black else None)
+
+
+def _keep(root: Path, evaluation: Evaluation, outcomes: Outcomes) -> None:
+    x = np.full((COUNT, 1, 8, 8), 0.5, dtype=np.float32)
+    arrays = (outcomes.index, outcomes.label, outcomes.clean, outcomes.adversarial)
+    kept = Samples(*arrays, x, x + np.float32(0.1))
+    kept.save(samples_path(root / "evaluations" / f"{evaluation.key}.json"))
