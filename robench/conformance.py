@@ -1,12 +1,43 @@
-"""Whether a value read from a file is what its place declares."""
+"""Records rebuilt from JSON, each value of the type that its place declares."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import is_dataclass
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import MISSING, fields, is_dataclass
+from functools import cache
 from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from robench.errors import UserError
+
+Record = TypeVar("Record")
 
 LARGEST = 2**63
 """Whole numbers are below it, as torch and numpy take them."""
+
+
+def from_json(kind: type[Record], row: Mapping[str, Any]) -> Record:
+    """Rebuild a record from its JSON object; a missing or unknown field is the user's to know.
+
+    A field that has a default may be missing: older records lack what was added since.
+    """
+    if not isinstance(row, Mapping):
+        raise UserError(f"not a {kind.__name__} record: a {type(row).__name__}")
+    declared = fields(kind)  # type: ignore[arg-type]
+    required = {
+        field.name
+        for field in declared
+        if field.default is MISSING and field.default_factory is MISSING
+    }
+    if wrong := (set(row) - {field.name for field in declared}) | (required - set(row)):
+        raise UserError(f"not a {kind.__name__} record: {', '.join(sorted(wrong))}")
+    hints = _hints(kind)  # type: ignore[arg-type]
+    if odd := [name for name, value in row.items() if not conforms(value, hints[name])]:
+        raise UserError(f"not a {kind.__name__} record: {', '.join(odd)} of another type")
+    return kind(**row)
+
+
+@cache
+def _hints(kind: Hashable) -> dict[str, Any]:
+    return get_type_hints(kind)
 
 
 def conforms(value: object, hint: Any) -> bool:

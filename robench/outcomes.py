@@ -43,6 +43,12 @@ class Outcomes:
         """Tell which images are classified correctly before the attack."""
         return self.clean == self.label
 
+    @property
+    def sound(self) -> bool:
+        """Tell whether every success lies at a distance: without one, no mean says anything."""
+        distance = self.distance[self.success]
+        return bool((np.isfinite(distance) & (distance >= 0)).all())
+
     def save(self, path: Path) -> None:
         """Write all arrays into one compressed file."""
         arrays.save(path, asdict(self))
@@ -54,7 +60,5 @@ class Outcomes:
         distance = read["distance"]
         if any(array.ndim != 1 for array in read.values()):
             raise UserError(f"{path}: more than a number an image; delete it and evaluate again")
-        if not (np.isfinite(distance) & (distance >= 0))[read["success"]].all():
-            raise UserError(f"{path}: a success at no distance; delete it and evaluate again")
         unknown = np.float32(np.nan)
         return cls(**{"norm": np.where(np.isfinite(distance), distance, unknown), **read})

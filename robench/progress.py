@@ -8,11 +8,12 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from robench import files, runs, weights
+from robench.conformance import from_json
 from robench.errors import UserError
 from robench.ladder import Ladder, Measured
 from robench.learner import CLASSIFIER, Learner
 from robench.processes import Processes
-from robench.records import Checkpoint, Epoch, RunSpec, from_json
+from robench.records import Checkpoint, Epoch, RunSpec
 from robench.runs import RunFolder
 
 APART = (

@@ -6,13 +6,10 @@ computed from these; they are stored as JSON, one file a record.
 
 import hashlib
 import json
-from collections.abc import Hashable, Mapping
-from dataclasses import MISSING, asdict, dataclass, fields
-from functools import cache, cached_property
-from typing import Any, Literal, TypeVar, get_type_hints
-
-from robench.conformance import conforms
-from robench.errors import UserError
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Literal
 
 FORMAT = 1
 """Version of everything written; a reader refuses what is newer."""
@@ -24,39 +21,12 @@ Engine = Literal["robench", "art"]
 Precision = Literal["bf16", "float32"]
 Setting = bool | int | float | str
 Settings = Mapping[str, Setting]
-Record = TypeVar("Record")
 
 
 def digest(value: object, length: int = 10) -> str:
     """Return the first hex digits of the SHA-256 of `value` as canonical JSON."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:length]
-
-
-def from_json(kind: type[Record], row: Mapping[str, Any]) -> Record:
-    """Rebuild a record from its JSON object; a missing or unknown field is the user's to know.
-
-    A field that has a default may be missing: older records lack what was added since.
-    """
-    if not isinstance(row, Mapping):
-        raise UserError(f"not a {kind.__name__} record: a {type(row).__name__}")
-    declared = fields(kind)  # type: ignore[arg-type]
-    required = {
-        field.name
-        for field in declared
-        if field.default is MISSING and field.default_factory is MISSING
-    }
-    if wrong := (set(row) - {field.name for field in declared}) | (required - set(row)):
-        raise UserError(f"not a {kind.__name__} record: {', '.join(sorted(wrong))}")
-    hints = _hints(kind)  # type: ignore[arg-type]
-    if odd := [name for name, value in row.items() if not conforms(value, hints[name])]:
-        raise UserError(f"not a {kind.__name__} record: {', '.join(odd)} of another type")
-    return kind(**row)
-
-
-@cache
-def _hints(kind: Hashable) -> dict[str, Any]:
-    return get_type_hints(kind)
 
 
 @dataclass(frozen=True)

@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
 from robench import files
-from robench.conformance import LARGEST
+from robench.conformance import LARGEST, from_json
 from robench.containment import contained
 from robench.errors import UserError
-from robench.records import FORMAT, Checkpoint, Epoch, Run, RunSpec, Strength, from_json
+from robench.records import FORMAT, Checkpoint, Epoch, Run, RunSpec, Strength
 
 Row = TypeVar("Row", Epoch, Checkpoint)
 MOST = 2**28

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from robench.archive import Archive, Result
 from robench.envelope import places
+from robench.errors import UserError
 from robench.metrics import Interval
 from robench.records import Engine, Evaluation, Match, Run, RunSpec, Setting, signed
 
@@ -105,6 +106,11 @@ def sections(archive: Archive) -> tuple[Section, ...]:
     """Sort the records into what can be compared, by data set and then by protocol."""
     for match in archive.matches:
         archive.run(match)  # raises for a match whose run is gone
+    if unsound := [one.evaluation.key for one in archive.results if not one.outcomes.sound]:
+        raise UserError(
+            f"the evaluation {unsound[0]} has a success at no distance; delete its files under "
+            f"{archive.root} and run `robench eval` again"
+        )
     protocols: dict[tuple[str, str], list[Run]] = {}
     for run in archive.runs.values():
         protocols.setdefault((run.spec.dataset, run.spec.protocol), []).append(run)

@@ -26,6 +26,7 @@ def records(root: Path) -> Path:
         far = recorder.evaluation(run, "cw", drawn(place, 0.5, COUNT))
         near = recorder.evaluation(run, "mim", drawn(place, 0.5, COUNT), minimal=False)
         black = recorder.evaluation(run, "mim", drawn(9, 0.5, COUNT), False, source)
+        recorder.audit(run)
         _keep(root, far, drawn(place, 0.5, COUNT))
         cells += [_cell(run, far, None), _cell(run, near, black)]
     lost = match(runs[1], "unmatched", "try --set eps=0.3")

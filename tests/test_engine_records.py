@@ -8,8 +8,9 @@ import pytest
 
 from recordings import EPS, Recorder, drawn, match
 from robench import archive, leaderboard
+from robench.conformance import from_json
 from robench.errors import UserError
-from robench.records import Engine, Evaluation, Precision, Run, evaluation_key, from_json
+from robench.records import Engine, Evaluation, Precision, Run, evaluation_key
 from robench.standings import condition, labels
 
 COMMITTED = Path(__file__).parents[1] / "leaderboard" / "records" / "evaluations"

@@ -2,9 +2,11 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,8 +15,10 @@ import strange
 from bounds import little_memory
 from hostile import BOMBS, as_json, cases, ends, mutated, spoilt, trap, values
 from robench import leaderboard
+from robench.conformance import from_json
 from robench.errors import UserError
-from robench.records import Evaluation, RunSpec, from_json
+from robench.outcomes import Outcomes
+from robench.records import Evaluation, RunSpec
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +84,14 @@ def files(valid: Path, pattern: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "kind", ["*/manifest.json", "evaluations/*.json", "matches/*.json", "reproductions/*.json"]
+    "kind",
+    [
+        "*/manifest.json",
+        "evaluations/*.json",
+        "matches/*.json",
+        "reproductions/*.json",
+        "audits/*.json",
+    ],
 )
 @cases(25)
 @given(data=st.data())
@@ -121,6 +132,27 @@ def test_tables_of_other_numbers(valid: Path, place: Path, data: st.DataObject) 
     lines[row] = ",".join(cells)
     path.write_text("\n".join(lines) + "\n")
     ends("tables", lambda: shown(out))
+
+
+@cases(10)
+@given(
+    distances=st.lists(
+        st.sampled_from([0.0, 0.5, 1e-45, 3e38, float("inf"), float("nan"), -1.0]),
+        min_size=strange.COUNT,
+        max_size=strange.COUNT,
+    ),
+    labels=st.sampled_from([0, 1, -1, 32767]),
+)
+def test_outcomes_of_other_numbers(
+    valid: Path, place: Path, distances: list[float], labels: int
+) -> None:
+    out = copied(valid, place)
+    for path in (out / "records" / "evaluations").glob("*.json"):
+        there = Outcomes.load(path.with_suffix(".npz"))
+        far = np.array(distances, dtype=np.float32)
+        label = np.full_like(there.label, labels)
+        replace(there, distance=far, norm=far, label=label).save(path.with_suffix(".npz"))
+    ends("outcome numbers", lambda: shown(out))
 
 
 @pytest.mark.parametrize("notes", [b"\xff\xfe", b"\0" * 10, b""])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from robench.cli.options import data_option, device_option, runs_option
+from robench.cli.printing import say
 from robench.errors import RunFailed, UserError
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def command(
     failed = 0
     found = archive.read(runs)
     for audit, new in _audits(runs, found, _wanted(found, run_keys, runs), data_dir, device):
-        click.echo("\n".join(audit_lines(audit, new, passed=verbose)))
+        say("\n".join(audit_lines(audit, new, passed=verbose)))
         failed += bool(audit.failed)
     if failed:
         raise RunFailed(f"{failed} checkpoints failed their audit and are not ranked")

@@ -5,9 +5,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from robench.conformance import from_json
 from robench.containment import contained
 from robench.errors import UserError
-from robench.records import Match, Setting, from_json
+from robench.records import Match, Setting
 from robench.reproduction.recipe import Kind, Recipe
 from robench.runs import read_json, write_json
 
