@@ -93,7 +93,7 @@ def files(valid: Path, pattern: str) -> list[str]:
         "audits/*.json",
     ],
 )
-@cases(25)
+@cases(20)
 @given(data=st.data())
 def test_records_of_other_values(kind: str, valid: Path, place: Path, data: st.DataObject) -> None:
     out = copied(valid, place)
@@ -105,7 +105,7 @@ def test_records_of_other_values(kind: str, valid: Path, place: Path, data: st.D
         ends(kind, lambda: leaderboard.publish(out / "records", place / "again"))
 
 
-@cases(40)
+@cases(30)
 @given(data=st.data())
 def test_files_of_other_bytes(valid: Path, place: Path, data: st.DataObject) -> None:
     out = copied(valid, place)

@@ -152,7 +152,7 @@ YAML = st.text(alphabet="[]{}:,&*!|>-?#'\"%@ \n\tab01.~<=", max_size=40)
 TAGGED = st.builds("!!{} {}".format, st.sampled_from(TAGS), words | YAML)
 
 
-@cases(150)
+@cases(100)
 @given(text=YAML | TAGGED | words)
 def test_any_text(text: str) -> None:
     ends("yaml", lambda: documents.parse(text))
@@ -200,7 +200,7 @@ def test_values_of_a_scale(key: str, value: str) -> None:
     ends("scale", lambda: recipe.scale("smoke", {key: value.split(",")}))
 
 
-@cases(150)
+@cases(100)
 @given(
     name=st.sampled_from(["fgm", "cw", "pgd", "apgd", "pgn", "deepfool"]),
     key=st.sampled_from(["eps", "steps", "loss", "restarts", "through_attack"]) | words,
