@@ -114,7 +114,7 @@ def test_train_eval_report_check(tints: Path, tmp_path: Path) -> None:
     for side in ("white-box", "black-box"):
         assert f"  fgm {side}  6 images  " in evaluated.out
     again = tiny.robench(*words).out
-    assert again.count("6 images  there already") == again.count("6 images") > 0
+    assert again.count("6 images  there already") == again.count("  6 images  ") > 0
     assert tiny.robench("report", "--runs", runs, "--out", out).out == f"{out / 'README.md'}\n"
     page = (out / "README.md").read_text()
     assert "baseline" in page
