@@ -23,7 +23,7 @@ This page is written by `robench audit --list` from the checks themselves."""
 FAMILIES: dict[Family, tuple[str, str]] = {
     "integrity": (
         "Integrity",
-        "Is what was attacked the network, and are the records what they say?",
+        "Was the network itself attacked, and are the records what they say?",
     ),
     "strength": ("Strength", "Did the attacks do what attacks can do?"),
     "masking": ("Masking", "Does the network hide its gradients, without being harder to fool?"),

@@ -43,13 +43,15 @@ def command(
 
         click.echo(manual(), nl=False)
         return
-    failed = 0
+    done = []
     found = archive.read(runs)
     for audit, new in _audits(runs, found, _wanted(found, run_keys, runs), data_dir, device):
         say("\n".join(audit_lines(audit, new, passed=verbose)))
-        failed += bool(audit.failed)
-    if failed:
-        raise RunFailed(f"{failed} checkpoints failed their audit and are not ranked")
+        done.append(audit)
+    if failed := sum(bool(audit.failed) for audit in done):
+        raise RunFailed(
+            f"{failed} of {len(done)} checkpoints failed the audit; what failed is not ranked"
+        )
 
 
 def audit_lines(audit: "Audit", new: bool, *, passed: bool) -> Iterator[str]:

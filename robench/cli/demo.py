@@ -66,7 +66,8 @@ def _train(defense: str, runs: Path, device: str) -> None:
 
 def _evaluate(runs: Path, device: str) -> None:
     from robench.campaign import Campaign, conduct
-    from robench.records import Evaluation
+    from robench.cli.audit import audit_lines
+    from robench.records import Audit, Evaluation
 
     words = ["robench", "eval", "--matched-accuracy", f"{TARGET}", "--tolerance", f"{TOLERANCE}"]
     _say([*words, "--images", f"{IMAGES}", "--runs", str(runs)])
@@ -75,6 +76,8 @@ def _evaluate(runs: Path, device: str) -> None:
         if isinstance(event, Evaluation):
             side = "white-box" if event.white_box else "black-box"
             say(f"  {event.run}  {event.attack} {side}  {event.seconds:.1f} s")
+        if isinstance(event, Audit):
+            say("  " + "\n  ".join(audit_lines(event, True, passed=False)))
 
 
 def _say(words: list[str]) -> None:
