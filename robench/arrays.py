@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from robench import files
+from robench import files, sealing
 from robench.errors import UserError
 
 MOST = 2**30
@@ -20,7 +20,9 @@ def save(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Write all arrays into one compressed file, in one step."""
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
-    files.write(path, buffer.getvalue())
+    with zipfile.ZipFile(buffer, "a") as archive:
+        archive.comment = sealing.BLANK  # the CRCs of a zip cover its arrays, not their names
+    files.write(path, sealing.sealed(buffer.getvalue()))
 
 
 def load(
@@ -32,8 +34,10 @@ def load(
     have as many entries. Raises UserError for anything that `save` did not write.
     """
     try:
-        # From memory: numpy leaves a damaged file open.
-        content = io.BytesIO(files.read(path, MOST))
+        data = files.read(path, MOST)
+        if not sealing.intact(data):
+            raise ValueError("its bytes are not those that were written")
+        content = io.BytesIO(data)  # from memory: numpy leaves a damaged file open
         _check_size(content)
         with np.load(content, allow_pickle=False) as archive:
             there = {name: kind for name, kind in (optional or {}).items() if name in archive}

@@ -143,6 +143,7 @@ def evaluate(
     made = _transferred(*asked, bar=bar) if source else _made(*asked, bar=bar)
     verdict = judge(subject.network, made.images, panel, named.attack.radius)
     record = _record(subject, named, panel, source, verdict, made)
+    path.unlink(missing_ok=True)  # an older one vouches for other arrays
     verdict.outcomes.save(path.with_suffix(".npz"))
     if keep:
         first(keep, panel, made.images, verdict.outcomes).save(samples_path(path))
@@ -250,12 +251,12 @@ def _transferred(
     path = root / ADVERSARIALS / f"{named.key(source.checkpoint.sha256, None, panel)}.safetensors"
     contained(root, path)
     if path.exists():
-        kept = weights.load(path)
+        kept = weights.load_sealed(path, ("images", "seconds"))
         precision: Precision = "bf16" if BF16 in kept else "float32"
         if _answers(precision, asked):
             return _Made(_kept_images(kept, panel, path), float(kept["seconds"]), precision)
     made = _made(root, source, named, panel, data, asked, bar=bar, title="source ")
     stored = {"images": torch.from_numpy(made.images), "seconds": torch.tensor(made.seconds)}
     mark = {BF16: torch.tensor(True)} if made.precision == "bf16" else {}
-    weights.save(path, {**stored, **mark}, {"source": source.run.key})
+    weights.save_sealed(path, {**stored, **mark}, {"source": source.run.key})
     return made

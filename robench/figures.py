@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from robench import metrics, tables
+from robench import metrics, sealing, tables
 from robench.archive import Result
 from robench.contents import AccuracyNorm, Content, Curve, Line, Panel, Point, RobustnessCurve
 from robench.metrics import Interval
@@ -48,8 +48,14 @@ class Figure:
         return f"robench sha256 {hashlib.sha256(data.encode()).hexdigest()}"
 
     def matches(self, drawn: bytes) -> bool:
-        """Tell whether an SVG was drawn from this data."""
-        return self.stamp.encode() in drawn
+        """Tell whether an SVG was drawn from this data, and is as it was written."""
+        whole = drawn.rstrip().endswith((b"</svg>", b"-->")) and sealing.intact(drawn)
+        return whole and self.stamp.encode() in drawn
+
+
+def sealed(drawn: bytes) -> bytes:
+    """Return an SVG with the hash of its bytes in a comment at its end."""
+    return sealing.sealed(drawn + b"<!-- " + sealing.BLANK + b" -->\n")
 
 
 def accuracy_norm(section: Section, ranking: Ranking) -> Figure | None:

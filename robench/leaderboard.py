@@ -1,6 +1,5 @@
 """The leaderboard folder: records merged into it, and the page and figures computed from them."""
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -9,13 +8,13 @@ from robench import archive, files
 from robench.archive import AUDITS, EVALUATIONS, GENERATORS, SOURCES, Archive
 from robench.containment import contained
 from robench.errors import UserError
-from robench.figures import Figure
+from robench.figures import Figure, sealed
 from robench.page import page
-from robench.records import FORMAT, Match
+from robench.records import Match
 from robench.reproduction import page as reproduced
 from robench.reproduction import record as reproductions
 from robench.reproduction.record import Reproduction
-from robench.runs import read_run
+from robench.runs import as_json, read_run, read_runs
 from robench.standings import sections
 
 README = "README.md"
@@ -40,6 +39,7 @@ def publish(runs: Path, out: Path) -> None:
     found = archive.read(runs)
     sections(found)  # raises for matches whose run is gone
     reproductions.read_all(runs)  # raises for one that cannot be read
+    read_runs(runs / GENERATORS)  # as well
     records = out / RECORDS
     for path, content in [*_copies(found, records), *_merged_matches(found, records)]:
         _update(path, content)
@@ -118,7 +118,7 @@ def _svg(figure: Figure, drawn: Path | None) -> bytes:
         return there
     from robench import drawing  # seaborn takes a second to import
 
-    return drawing.render(figure.content, figure.stamp, "svg")
+    return sealed(drawing.render(figure.content, figure.stamp, "svg"))
 
 
 def _copies(found: Archive, records: Path) -> Iterator[tuple[Path, bytes]]:
@@ -170,7 +170,7 @@ def _merged_matches(found: Archive, records: Path) -> Iterator[tuple[Path, bytes
 
 
 def _json(rows: Iterable[object]) -> bytes:
-    return (json.dumps({"format": FORMAT, "rows": list(rows)}, indent=1) + "\n").encode()
+    return as_json({"rows": list(rows)}).encode()
 
 
 def _update(path: Path, content: bytes) -> None:

@@ -83,10 +83,14 @@ def keeper(
 
 
 def finished(folder: RunFolder, spec: RunSpec, processes: Processes) -> bool:
-    """Tell whether the run is done; UserError for a folder that a newer robench wrote."""
+    """Tell whether the run is done.
+
+    UserError for a folder that a newer robench wrote, or whose records are damaged.
+    """
+    if done := folder.done.exists():
+        runs.check_vouched(folder)
     if folder.manifest.exists():
         runs.read_json(folder.manifest)
-    done = folder.done.exists()
     processes.agree([spec.key, done], APART)
     if done and processes.first:
         folder.state.unlink(missing_ok=True)  # left where the run was killed right after DONE
@@ -166,7 +170,7 @@ def _keep_final(
         spec.key, steps * spec.epochs, spec.epochs, accuracy, folder.final.name, sha256, True
     )
     write_tables(folder, Progress(progress.history, [*progress.checkpoints, final]))
-    files.write(folder.done, "")
+    runs.vouch(folder)
     folder.state.unlink(missing_ok=True)
 
 

@@ -5,7 +5,7 @@ RUNS/<key>/manifest.json        spec, versions, device; written first
            checkpoints.csv      one line a kept checkpoint, the final one last
            rungs/step-*.safetensors, final.safetensors
            state.safetensors    to resume from; the one file that decides how far a run is
-           DONE                 written last
+           DONE                 written last: the hashes of the first three, as sha256sum has them
 RUNS/sources/<key>/             networks that black-box attacks are made on
 RUNS/generators/<key>/          networks that attacks train first
 RUNS/evaluations/, RUNS/matches/, RUNS/reproductions/
@@ -24,8 +24,10 @@ from robench import files
 from robench.conformance import LARGEST, from_json
 from robench.containment import contained
 from robench.errors import UserError
-from robench.records import FORMAT, Checkpoint, Epoch, Run, RunSpec, Strength
+from robench.records import FORMAT, Checkpoint, Epoch, Run, RunSpec, Strength, digest
 
+SEAL = "sha256"
+"""Of a JSON object: the hash of all else in it. Older ones have none and are believed."""
 Row = TypeVar("Row", Epoch, Checkpoint)
 MOST = 2**28
 """Bytes of a record that is read."""
@@ -85,6 +87,11 @@ def read_json(path: Path) -> dict[str, Any]:
         raise UserError(f"{path} cannot be read ({error}); delete it and run again") from None
     if not isinstance(content, dict) or type(content.get("format")) is not int:
         raise UserError(f"{path} was not written by robench: it names no format")
+    if (seal := content.pop(SEAL, None)) is not None and seal != digest(content, 64):
+        raise UserError(
+            f"{path} is damaged: what it says is not what was written (SHA-256); delete it and run "
+            "again"
+        )
     if content["format"] > FORMAT:
         raise UserError(
             f"{path} has format {content['format']}, this robench reads up to {FORMAT}: "
@@ -95,7 +102,47 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write a JSON object with the format's version, readable and in one step."""
-    files.write(path, json.dumps({"format": FORMAT, **content}, indent=1, allow_nan=False) + "\n")
+    files.write(path, as_json(content))
+
+
+def as_json(content: Mapping[str, Any]) -> str:
+    """Return what `write_json` writes: the format, the content, and the hash of both.
+
+    The hash is that of the values, whatever the order and the white space.
+    """
+    whole = json.loads(json.dumps({"format": FORMAT, **content}, allow_nan=False))
+    return json.dumps({**whole, SEAL: digest(whole, 64)}, indent=1) + "\n"
+
+
+def vouch(folder: RunFolder) -> None:
+    """Mark a run as done, and keep the hashes of its records."""
+    files.write(folder.done, _vouched(folder))
+
+
+def check_vouched(folder: RunFolder) -> None:
+    """Raise UserError where the records of a finished run are not those that it ended with.
+
+    What an older robench marked as done is believed.
+    """
+    try:
+        said = files.read(folder.done, MOST).decode(errors="replace")
+        lines = _vouched(folder).splitlines(keepends=True)
+    except OSError as error:
+        raise UserError(f"{folder.done} cannot be read ({error})") from None
+    if said and said != "".join(lines):
+        other = next((line for line in lines if line not in said), lines[0])
+        raise UserError(
+            f"{folder.path / other.split()[1]} is not the file that {folder.done} tells of: one of "
+            "them is damaged; restore it, or delete the run folder and train again"
+        )
+
+
+def _vouched(folder: RunFolder) -> str:
+    """Return a line for each record of a run, with the hash of what it holds, if it is there."""
+    paths = (folder.manifest, folder.history, folder.checkpoints)
+    contents = [files.read(path, MOST) if path.is_file() else b"" for path in paths]
+    pairs = zip(paths, contents, strict=True)
+    return "".join(f"{files.sha256(content)}  {path.name}\n" for path, content in pairs)
 
 
 def write_manifest(folder: RunFolder, run: Run) -> None:
@@ -155,8 +202,10 @@ _PARSERS: dict[type, Callable[[str], Any]] = {int: _whole, float: float, str: _t
 def read_run(path: Path) -> Run:
     """Read a run folder's records, not its weights; all lie in it."""
     folder = RunFolder(path)
-    for file in (folder.manifest, folder.history, folder.checkpoints):
+    for file in (folder.manifest, folder.history, folder.checkpoints, folder.done):
         contained(path.parent, contained(path, file))
+    if folder.done.exists():
+        check_vouched(folder)
     content = read_json(folder.manifest)
     del content["format"]
     tables = {

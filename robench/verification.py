@@ -39,6 +39,8 @@ class Finding:
     count: int
     """Of images, files or numbers compared."""
     differing: int
+    reason: str = ""
+    """The file that is damaged and what to do, where that is known."""
 
     @property
     def matches(self) -> bool:
@@ -62,7 +64,8 @@ def verify(root: Path, key: str, data_dir: Path | None, device: str) -> Iterator
     for kept in run.checkpoints:
         name = f"{key}, step {kept.step}"
         path = contained(root / key, root / key / kept.file)
-        yield Finding(name, "weights", 1, int(not _intact(path, kept.sha256)))
+        reason = _damage(path, kept.sha256)
+        yield Finding(name, "weights", 1, int(bool(reason)), reason)
 
     @cache
     def subject(step: int) -> Subject:
@@ -72,12 +75,13 @@ def verify(root: Path, key: str, data_dir: Path | None, device: str) -> Iterator
         yield from _evaluation(root, subject, result, data)
 
 
-def _intact(path: Path, sha256: str) -> bool:
+def _damage(path: Path, sha256: str) -> str:
+    """Return what is wrong with a file of weights, or an empty string."""
     try:
         weights.load(path, sha256)
-    except UserError:
-        return False
-    return True
+    except UserError as error:
+        return str(error)
+    return ""
 
 
 def _evaluation(

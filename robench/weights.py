@@ -1,11 +1,13 @@
 """Network weights as safetensors, checked against the hash they were recorded with."""
 
 import hashlib
-from collections.abc import Mapping
+import json
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import safetensors.torch
 import torch
+from safetensors import safe_open
 from torch import Tensor, nn
 
 from robench import files
@@ -13,6 +15,8 @@ from robench.errors import UserError
 
 MOST = 2**34
 """Bytes of a file of weights that is read."""
+SEAL = "sha256"
+"""Of a file's text: the hash of its tensors and its other text."""
 
 
 def flatten(networks: Mapping[str, nn.Module]) -> dict[str, Tensor]:
@@ -29,6 +33,37 @@ def save(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str])
     content = safetensors.torch.save(dict(tensors), dict(metadata))
     files.write(path, content)
     return files.sha256(content)
+
+
+def save_sealed(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    """Write tensors and text with the hash of both among the text, for what nothing else names."""
+    seal = digest(tensors, _text(metadata))
+    save(path, tensors, {**metadata, SEAL: seal})
+
+
+def load_sealed(path: Path, names: Collection[str]) -> dict[str, Tensor]:
+    """Read what `save_sealed` wrote, with the tensors called `names` at least.
+
+    Raises UserError where the file is damaged. One of an older robench has no hash and is believed.
+    """
+    try:
+        files.check(path, MOST)  # safe_open would wait for a pipe
+        with safe_open(path, framework="pt") as file:
+            metadata = dict(file.metadata() or {})
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except Exception as error:  # beside SafetensorError, what a type unknown to torch leads to
+        raise UserError(f"{path} is damaged ({error}); delete it and run again") from None
+    seal = metadata.pop(SEAL, None)
+    if seal not in (None, digest(tensors, _text(metadata))) or not set(names) <= tensors.keys():
+        raise UserError(
+            f"{path} is damaged (its bytes are not those that were written); delete it and run "
+            "again"
+        )
+    return tensors
+
+
+def _text(metadata: Mapping[str, str]) -> str:
+    return json.dumps(dict(metadata), sort_keys=True)
 
 
 def digest(tensors: Mapping[str, Tensor], text: str) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from recordings import Recorder, drawn, finding
+from recordings import Recorder, drawn, finding, rewrite
 from robench import archive
 from robench.errors import UserError
 
@@ -46,7 +46,7 @@ def test_of_two_audits_of_the_same_weights_the_one_that_failed_counts(tmp_path: 
     path = tmp_path / "audits" / f"{broken.key}.json"
     for name in ("aaa", "zzz"):
         twin = json.loads(path.read_text()) | {"run": name, "findings": [], "step": 20}
-        (tmp_path / "audits" / f"{name}-0000020.json").write_text(json.dumps(twin))
+        rewrite(tmp_path / "audits" / f"{name}-0000020.json", twin)
     assert archive.read(tmp_path).audits == {run.final.sha256: broken}
 
 
@@ -54,7 +54,7 @@ def changed(**values: object) -> Callable[[Path], None]:
     """Return what overwrites fields of a record."""
 
     def change(path: Path) -> None:
-        path.write_text(json.dumps(json.loads(path.read_text()) | values))
+        rewrite(path, json.loads(path.read_text()) | values)
 
     return change
 

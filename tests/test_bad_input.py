@@ -16,9 +16,10 @@ import torch
 from PIL import Image
 
 import tiny
+from recordings import rewrite
 from robench import files
 from robench.records import Checkpoint
-from robench.runs import read_run, read_runs, write_rows
+from robench.runs import RunFolder, read_run, read_runs, vouch, write_rows
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -149,7 +150,7 @@ def test_run_folder_of_a_newer_version(verb: str, runs: Path, tints: Path, tmp_p
         "report": ["report", "--runs", runs, "--out", tmp_path / "out"],
     }[verb]
     manifest = runs / run.key / "manifest.json"
-    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "format": 2}))
+    rewrite(manifest, {**json.loads(manifest.read_text()), "format": 2})
     if verb == "train":
         (manifest.parent / "DONE").unlink()
     refused(runs, words, f"{manifest} has format 2", "written by a newer version", "upgrade")
@@ -163,6 +164,7 @@ def reweighed(runs: Path, content: bytes, *, recorded: bool) -> list[object]:
     if recorded:
         final = replace(run.final, sha256=files.sha256(content))
         write_rows(runs / run.key / "checkpoints.csv", Checkpoint, [*run.checkpoints[:-1], final])
+        vouch(RunFolder(runs / run.key))
     return ["eval", "--matched-accuracy", run.final.accuracy, "--attack", "fgm", "--runs", runs]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from recordings import EPS, Recorder, drawn, finding, match
+from recordings import EPS, Recorder, drawn, finding, match, rewrite
 from robench import leaderboard
 from robench.errors import UserError
 from robench.runs import read_runs
@@ -129,7 +129,7 @@ def test_publish_merges_with_what_is_there(tmp_path: Path) -> None:
 
 def newer(path: Path) -> None:
     content = json.loads(path.read_text()) | {"format": 99}
-    path.write_text(json.dumps(content))
+    rewrite(path, content)
 
 
 def cut(path: Path) -> None:
@@ -144,17 +144,17 @@ def lacking(path: Path) -> None:
     content = json.loads(path.read_text())
     row = content["rows"][0] if "rows" in content else content
     row.pop("step")
-    path.write_text(json.dumps(content))
+    rewrite(path, content)
 
 
 def other_key(path: Path) -> None:
     content = json.loads(path.read_text()) | {"attack": "mim"}
-    path.write_text(json.dumps(content))
+    rewrite(path, content)
 
 
 def fewer_images(path: Path) -> None:
     content = json.loads(path.read_text()) | {"count": 3}
-    path.write_text(json.dumps(content))
+    rewrite(path, content)
 
 
 @pytest.mark.parametrize(

@@ -262,7 +262,7 @@ def facts(runs: Path) -> dict[str, object]:
     found: dict[str, object] = {}
     for path in sorted(runs.rglob("*.json")):
         content = json.loads(path.read_text())
-        for own in ("environment", "seconds"):
+        for own in ("environment", "seconds", "sha256"):
             content.pop(own, None)
         found[str(path.relative_to(runs))] = content
     for path in sorted((*runs.rglob("*.npz"), *runs.rglob("*.safetensors"))):

@@ -28,5 +28,9 @@ def command(run: str, runs: Path, data_dir: Path | None, device: str) -> None:
         say(f"{one.subject}: {one.compared}, {one.count} compared: {verdict}")
         findings.append(one)
     if wrong := mismatches(findings):
-        raise RunFailed(f"{wrong} of {len(findings)} comparisons do not match their records")
+        reasons = [f": {one.reason}" for one in findings if one.reason]
+        raise RunFailed(
+            f"{wrong} of {len(findings)} comparisons do not match their records"
+            + "".join(reasons[:1])
+        )
     say(f"all {len(findings)} comparisons match")
