@@ -4,6 +4,8 @@ PYTHON ?= python3
 PYTEST_ARGS ?= -n 2
 FUZZ ?= 4
 LOCK_ARGS ?=
+SOAK_SEED ?=
+SOAK_FAULTS ?= 200
 
 UV := .venv/bin/uv
 INSTALLED := .venv/.installed
@@ -21,7 +23,7 @@ except ImportError:
 endef
 export CHECK_PYTHON
 
-.PHONY: help install demo test fuzz check lock clean
+.PHONY: help install demo test fuzz soak check lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -36,6 +38,9 @@ test: $(INSTALLED) ## run the tests; PYTEST_ARGS="-k pgn" passes arguments on
 
 fuzz: $(INSTALLED) ## try some 13,000 cases of hostile input, drawn anew; FUZZ=40 tries 130,000
 	OMP_NUM_THREADS=1 ROBENCH_FUZZ=$(FUZZ) .venv/bin/python -m pytest tests/test_hostile_*.py
+
+soak: $(INSTALLED) ## 200 faults while digits are trained, attacked, reported; SOAK_SEED=1 SOAK_FAULTS=50
+	PYTHONPATH=tests .venv/bin/python -m soak --faults $(SOAK_FAULTS) $(addprefix --seed ,$(SOAK_SEED))
 
 check: $(INSTALLED) ## lint, formatting and types
 	.venv/bin/ruff check .
