@@ -24,7 +24,10 @@ LONG = {"epochs": 3, "batch_size": 2, "set": "eps=0.2"}
 
 
 def outcome(folder: Path) -> dict[str, object]:
-    """Return every file of a run but its manifest, and of the history all but the seconds."""
+    """Return every file of a run but its manifest, and of the history all but the seconds.
+
+    DONE holds the hashes of both: what is left of it are their names.
+    """
     found: dict[str, object] = {
         str(path.relative_to(folder)): path.read_bytes()
         for path in sorted(folder.rglob("*"))
@@ -32,7 +35,10 @@ def outcome(folder: Path) -> dict[str, object]:
     }
     lines = [line.split(",") for line in (folder / "history.csv").read_text().splitlines()]
     seconds = lines[0].index("seconds")
-    return found | {"history.csv": [line[:seconds] + line[seconds + 1 :] for line in lines]}
+    found["history.csv"] = [line[:seconds] + line[seconds + 1 :] for line in lines]
+    if (folder / "DONE").exists():
+        found["DONE"] = [line.split()[1] for line in (folder / "DONE").read_text().splitlines()]
+    return found
 
 
 def folder_of(planned: Plan) -> RunFolder:

@@ -99,8 +99,8 @@ def _one(
     done, named = _happen(processes, stage, fault, folder), list[str]()
     # Damage shows anywhere; what is before a disturbed command was finished.
     _to_the_end(processes, folder, named, SCRIPT if done else SCRIPT[fault.command :])
-    if done and _lies(done, folder):
-        # Nothing on the way read it: make what does.
+    if done and (_lies(done, folder) or whole.keys() - outcome(folder).keys()):
+        # Nothing on the way read it, or asked again for what an error had deleted: make what does.
         shutil.rmtree(folder / RUNS / "evaluations")
         _to_the_end(processes, folder, named, [*SCRIPT, *verifications(folder)])
     if done and (there := _lies(done, folder)):
