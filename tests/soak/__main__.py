@@ -1,4 +1,4 @@
-"""`python -m soak [--seed N] [--faults 200] [--only KIND] [--json FILE]`."""
+"""`python -m soak [--seed N] [--faults 200] [--after N] [--only KIND] [--json FILE]`."""
 
 import argparse
 import json
@@ -25,7 +25,7 @@ def main() -> int:
     place, started, found = Path(tempfile.mkdtemp(prefix="robench-soak-")), time.monotonic(), []
     with Processes(place) as processes:
         stages = undisturbed(processes, place / "undisturbed")
-        wanted = [one for one in faults if asked.only in (None, one.kind, str(one.number))]
+        wanted = [one for one in faults[asked.after :] if asked.only in (None, one.kind)]
         for verdict in verdicts(processes, stages, wanted, place):
             fault = verdict.fault
             line = f"{fault.number:4} {fault.kind}, command {fault.command}, at {fault.moment:.3f}"
@@ -59,7 +59,8 @@ def _asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="soak", description=__doc__)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     parser.add_argument("--faults", type=int, default=200)
-    parser.add_argument("--only", help="one kind of fault, or the number of one")
+    parser.add_argument("--after", type=int, default=0, help="leave out so many, the first ones")
+    parser.add_argument("--only", choices=SHARES, help="one kind of fault")
     parser.add_argument("--json", type=Path, help="a file for the table")
     return parser.parse_args()
 

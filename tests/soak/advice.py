@@ -11,7 +11,7 @@ _NAMED = re.compile(r"[^\s(),;:'`]+")
 
 def is_clear(ended: Ended) -> bool:
     """Tell whether an error is one line with exit code 2 and no defect; with 1 of `verify`."""
-    lines = [line for line in ended.err.splitlines() if not line.startswith("Warning: ")]
+    lines = ended.lines
     code = 1 if ended.words[0] == "verify" else 2
     clear = len(lines) == 1 and lines[0].startswith("Error: ") and "defect" not in lines[0]
     return clear and ended.code == code

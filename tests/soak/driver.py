@@ -205,9 +205,7 @@ def _on_a_small_disk(processes: Processes, stage: Stage, fault: Fault, folder: P
 
 def _check(ended: Ended, codes: set[int]) -> None:
     """Raise where a disturbed command ended as none may, or said what none may say."""
-    odd = [line for line in ended.err.splitlines() if not line.startswith("Warning: ")]
-    odd = [line for line in odd if line]
-    short = len(odd) == (1 if ended.code in (2, 130) else 0)
+    short = len(ended.lines) == (1 if ended.code in (2, 130) else 0)
     if ended.code not in codes or not short or "defect" in ended.err:
         raise Failed("unclear", f"{' '.join(ended.words[:3])}: {ended.code}, {ended.err!r}")
 
@@ -220,7 +218,7 @@ def _to_the_end(
         failed = _first_failure(processes, folder, commands)
         if failed is None:
             return
-        said = failed.err.strip()
+        said = "\n".join(failed.lines)
         if not advice.is_clear(failed):
             raise Failed("unclear", f"{' '.join(failed.words[:3])}: {failed.code}, {said!r}")
         named.append(said)
@@ -234,6 +232,6 @@ def _first_failure(
 ) -> Ended | None:
     for words in commands:
         ended = processes.run(words, folder)
-        if ended.code or ended.err.strip():
+        if ended.code or ended.lines:
             return ended
     return None

@@ -25,6 +25,12 @@ class Ended:
     err: str
     seconds: float
 
+    @property
+    def lines(self) -> list[str]:
+        """Return what it said in its errors, but for warnings."""
+        lines = [line for line in self.err.splitlines() if line]
+        return [line for line in lines if not line.startswith("Warning: ")]
+
 
 @dataclass(frozen=True)
 class Started:
