@@ -11,6 +11,7 @@ import pytest
 import dying
 import robench
 import tiny
+from recordings import rewrite
 from robench import archive, leaderboard
 from robench.contents import RobustnessCurve
 from robench.errors import UserError
@@ -234,7 +235,7 @@ def test_a_damaged_record_is_named(stock: Path, tmp_path: Path) -> None:
     path = records / "reproductions" / "mine-folder-smoke.json"
     content = json.loads(path.read_text())
     del content["shown"][0]["cells"][0]["step"]
-    path.write_text(json.dumps(content))
+    rewrite(path, content)
     with pytest.raises(UserError, match=r"mine-folder-smoke\.json is damaged .*step.*delete it"):
         leaderboard.render(records)
 
