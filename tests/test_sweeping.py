@@ -98,7 +98,7 @@ def test_a_damaged_run_is_a_failure_of_its_cell(tints: Path, tmp_path: Path) -> 
     manifest.write_text("{")
     _, ends = swept(asked)
     assert [one.state for one in ends] == ["failed", "there already"]
-    assert ends[0].reason.startswith(f"{manifest} cannot be read")
+    assert ends[0].reason.startswith(f"{manifest} is not the file that")
 
 
 @pytest.mark.parametrize(

@@ -99,9 +99,11 @@ def _one(
     done, named = _happen(processes, stage, fault, folder), list[str]()
     # Damage shows anywhere; what is before a disturbed command was finished.
     _to_the_end(processes, folder, named, SCRIPT if done else SCRIPT[fault.command :])
-    if done and (_lies(done, folder) or whole.keys() - outcome(folder).keys()):
-        # Nothing on the way read it, or asked again for what an error had deleted: make what does.
-        shutil.rmtree(folder / RUNS / "evaluations")
+    gone = done is not None and not _lies(done, folder) and whole.keys() - outcome(folder).keys()
+    if done and (gone or _lies(done, folder)):
+        # Nothing on the way asked again for what an error had deleted, or read it: make what does.
+        for name in ("evaluations", "adversarials") if gone else ("evaluations",):
+            shutil.rmtree(folder / RUNS / name, ignore_errors=True)
         _to_the_end(processes, folder, named, [*SCRIPT, *verifications(folder)])
     if done and (there := _lies(done, folder)):
         raise Failed("wrong", f"unnoticed: {', '.join(there)}; {_where(done)}")
