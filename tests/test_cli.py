@@ -41,6 +41,16 @@ def test_help_lists_the_commands_and_imports_nothing_heavy() -> None:
     assert ended.stdout.splitlines()[-1] == "False False"
 
 
+def test_an_interrupt_after_the_end_is_no_traceback() -> None:
+    code = (
+        "import atexit, os, signal, sys; sys.argv = ['robench', '--version'];"
+        "atexit.register(lambda: os.kill(os.getpid(), signal.SIGINT));"
+        "from robench.cli import main; main()"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
 def test_nothing_asked_for_shows_the_help() -> None:
     bare = tiny.robench()
     assert (bare.code, bare.err) == (0, "")

@@ -1,7 +1,9 @@
 """The command line. Each command's module, and all that is heavy, is imported when it is called."""
 
+import atexit
 import contextlib
 import errno
+import signal
 import sys
 import tempfile
 import traceback
@@ -86,6 +88,8 @@ def main() -> NoReturn:
         code = error.exit_code
     except Exception as error:
         code = _unforeseen(error)
+    # All is said and done: an interrupt while Python clears up would only print a traceback.
+    atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
     sys.exit(code)
 
 
