@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 import tiny
 from hostile import cases, ends, words
+from recordings import rewrite
 from robench.errors import UserError
 from robench.planning import Request, plan
 from robench.plugins import ATTACKS, DATASETS, DEFENSES, MODELS, REGISTRIES
@@ -94,7 +95,7 @@ def test_a_record_runs_no_file(key: str, runs: Path, tints: Path, tmp_path: Path
     manifest = runs / run.key / "manifest.json"
     content = json.loads(manifest.read_text())
     content["spec"][key] = f"{evil}:Mine"
-    manifest.write_text(json.dumps(content))
+    rewrite(manifest, content)
     options = ("--runs", runs, "--data-dir", tints, "--device", "cpu")
     for words_ in (["verify", run.key], ["eval", "--matched-accuracy", "0.7"]):
         ended = tiny.robench(*words_, *options)

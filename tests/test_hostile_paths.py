@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import strange
 import tiny
 from bounds import touched, within
 from hostile import cases, ends, words
@@ -28,7 +29,7 @@ def attacked(tints: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     words_ = evaluating(tints, runs, read_runs(runs)[0].final.accuracy)
     ended = tiny.robench(*words_)
     assert ended.code == 0, ended.err
-    return runs
+    return strange.unsealed(runs)
 
 
 @pytest.fixture

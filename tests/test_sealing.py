@@ -137,7 +137,7 @@ def test_what_an_older_robench_wrote_is_believed(tmp_path: Path) -> None:
     folder.done.write_text("")
     assert runs.read_run(folder.path) == run
     np.savez_compressed(tmp_path / "old.npz", x=np.arange(3))
-    assert arrays.load(tmp_path / "old.npz", ["x"])["x"].tolist() == [0, 1, 2]
+    assert arrays.load(tmp_path / "old.npz", {"x": "i"})["x"].tolist() == [0, 1, 2]
     weights.save(tmp_path / "old.safetensors", {"images": IMAGES}, {"source": "a"})
     old = weights.load_sealed(tmp_path / "old.safetensors", ("images",))
     assert torch.equal(old["images"], IMAGES)
