@@ -42,6 +42,23 @@ def envelope(whole: Sequence[Outcomes], parts: Sequence[Outcomes] = ()) -> Outco
     return Outcomes(first.index, first.label, clean, adversarial, distance, success, norm)
 
 
+def decided(measured: Outcomes, found: Sequence[Outcomes]) -> tuple[int, ...]:
+    """Return how many images each of `found` decides in the envelope `measured` over all of them.
+
+    An image counts for the first that reaches its least distance, in the order given. Misclassified
+    images and those that no attack fooled count for none.
+    """
+    left, counts = measured.success & measured.correct, []
+    for one in found:
+        at = places(one, measured)
+        if at is None:
+            raise UserError("an envelope is of one network on the same images, or part of them")
+        own = left[at] & one.success & (one.distance == measured.distance[at])
+        left[at] &= ~own
+        counts.append(int(own.sum()))
+    return tuple(counts)
+
+
 def places(part: Outcomes, whole: Outcomes) -> NDArray[np.intp] | None:
     """Return where the images of `part` stand in `whole`; None where one does not, or is another.
 

@@ -10,6 +10,7 @@ SPECIAL = re.compile(
     r"[\\`*\[\]|~$#]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])"
     r"|:(?=//)|(?<=[wW]{3})\."  # a code host makes links of http://x and www.x
 )
+ESCAPED = re.compile(r"\\([\\`*\[\]|~$#_:.])")
 
 
 def escape(text: str) -> str:
@@ -17,6 +18,14 @@ def escape(text: str) -> str:
     line = " ".join(text.split())
     line = "".join(ENTITIES.get(letter, letter) for letter in line if letter.isprintable())
     return SPECIAL.sub(lambda found: "\\" + found.group(), line)
+
+
+def plain(cell: str) -> str:
+    """Return what a cell of escaped text shows: `escape` undone, with spaces that may break."""
+    text = ESCAPED.sub(lambda found: found.group(1), cell.replace("\N{NO-BREAK SPACE}", " "))
+    for letter, entity in reversed(ENTITIES.items()):  # & last, as its entity is in no other
+        text = text.replace(entity, letter)
+    return text
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -1,5 +1,8 @@
 """The table of the paper (Tables 2 and 3), a line an attack, with what it leaves out."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from robench import metrics
 from robench.archive import Result
 from robench.markdown import escape, table
@@ -34,22 +37,51 @@ PAPER_HEADER = (
 ENVELOPE = "envelope"
 
 
+@dataclass(frozen=True, eq=False)
+class Line:
+    """An attack on one network and the same images: white-box, black-box or both."""
+
+    condition: Condition
+    white: Result | None
+    black: Result | None
+
+
 def paper(ranking: Ranking) -> str:
     """Return a line for each attack on each network, in the order of the ranking.
 
     An attack made for a defense, or run on a part of the images, stands only where it was run.
     """
-    standing = ranking.counted.standing
-    names = {one: escape(name) for one, name in labels(standing.conditions).items()}
-    lines: list[list[str]] = []
-    for row in ranking.rows:
-        attacks = _attack_lines(row, standing.shared, names)
-        attacks.append([f"*{ENVELOPE}*", *_envelope_cells(ranking.envelope(row))])
-        lines += _with_network(row, attacks)
-    for row in standing.unmatched:
+    lines = [line for row in ranking.rows for line in cells(ranking, row)]
+    for row in ranking.counted.standing.unmatched:
         rest = len(PAPER_HEADER) - 3
         lines.append([escape(row.label), EMPTY, *[EMPTY] * rest, not_matched(row)])
     return table(PAPER_HEADER, lines)
+
+
+def cells(ranking: Ranking, row: Row) -> list[list[str]]:
+    """Return the lines of one network: those of `attack_lines`, then the envelope's."""
+    standing = ranking.counted.standing
+    names = {one: escape(name) for one, name in labels(standing.conditions).items()}
+    attacks = [
+        [names[one.condition] + radius(one.condition), *_cells(one)]
+        for one in attack_lines(row, standing.shared)
+    ]
+    attacks.append([f"*{ENVELOPE}*", *_envelope_cells(ranking.envelope(row))])
+    return _with_network(row, attacks)
+
+
+def attack_lines(row: Row, shared: Sequence[Condition]) -> tuple[Line, ...]:
+    """Return what each line of a network shows: shared attacks, the row's own, parts."""
+    found = [
+        Line(one, row.white.get(one), row.black.get(one))
+        for one in dict.fromkeys([*shared, *row.white, *row.black])
+    ]
+    by_part: dict[tuple[Condition, str], dict[bool, Result]] = {}
+    for result in row.parts:
+        key = (condition(result.evaluation), result.evaluation.images)
+        by_part.setdefault(key, {})[result.evaluation.white_box] = result
+    found += [Line(one, own.get(True), own.get(False)) for (one, _), own in by_part.items()]
+    return tuple(found)
 
 
 def _with_network(row: Row, attacks: list[list[str]]) -> list[list[str]]:
@@ -72,30 +104,12 @@ def _with_network(row: Row, attacks: list[list[str]]) -> list[list[str]]:
     return lines
 
 
-def _attack_lines(
-    row: Row, shared: tuple[Condition, ...], names: dict[Condition, str]
-) -> list[list[str]]:
-    """Return name, numbers and images of each attack: shared ones, the row's own, parts."""
-    sides = dict.fromkeys([*shared, *row.white, *row.black])
-    lines = [
-        [names[one] + radius(one), *_cells(one, row.white.get(one), row.black.get(one))]
-        for one in sides
-    ]
-    by_part: dict[tuple[Condition, str], dict[bool, Result]] = {}
-    for result in row.parts:
-        key = (condition(result.evaluation), result.evaluation.images)
-        by_part.setdefault(key, {})[result.evaluation.white_box] = result
-    for (one, _), found in by_part.items():
-        cells = _cells(one, found.get(True), found.get(False))
-        lines.append([names[one] + radius(one), *cells])
-    return lines
-
-
-def _cells(one: Condition, white: Result | None, black: Result | None) -> list[str]:
+def _cells(line: Line) -> list[str]:
     """Return white-box accuracy, mean, median, success, rho_correct, black-box accuracy, images."""
+    one, white, black = line.condition, line.white, line.black
     transferred = accuracy({one: black} if black else {}, one)
     transferred = EMPTY if one.adaptive else transferred
-    images = next((f"{side.evaluation.count:,}" for side in (white, black) if side), EMPTY)
+    images = next((f"{own.evaluation.count:,}" for own in (white, black) if own), EMPTY)
     if white is None:
         return [*[NOT_RUN] * 5, transferred, images]
     success = interval(white.success)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from statistics import median
 
 from robench import pooled
-from robench.comparison import compare
+from robench.comparison import Difference, compare
 from robench.counting import Counted, counted
 from robench.eligibility import attacks_missing, audit_reasons, insufficient
 from robench.metrics import Interval
@@ -51,6 +51,8 @@ class Ranking:
     counted: Counted
     entries: tuple[Entry, ...]
     """The ranked ones by rank, then by value; below them the others, by name."""
+    differences: tuple[Difference, ...]
+    """Of all pairs of ranked entries, in rho_correct of the envelope."""
 
     @property
     def rows(self) -> tuple[Row, ...]:
@@ -73,7 +75,9 @@ def rank(standing: Standing, audits: Mapping[str, Audit]) -> Ranking:
     for row in standing.rows:
         groups.setdefault(row.match.variant, []).append(row)
     entries = [_entry(found, rows, audits) for rows in groups.values()]
-    return Ranking(found, tuple(_ranked(entries)))
+    eligible = {entry.variant: entry.envelopes for entry in entries if not entry.reasons}
+    differences = compare(eligible)
+    return Ranking(found, tuple(_ranked(entries, differences)), differences)
 
 
 def _entry(found: Counted, rows: Sequence[Row], audits: Mapping[str, Audit]) -> Entry:
@@ -112,10 +116,9 @@ def _of_seeds(rows: Sequence[Row], reasons: Sequence[Sequence[str]]) -> tuple[st
     )
 
 
-def _ranked(entries: Sequence[Entry]) -> list[Entry]:
+def _ranked(entries: Sequence[Entry], differences: Sequence[Difference]) -> list[Entry]:
     """Give the entries without a reason against it their ranks, and put all in order."""
     named = {entry.variant: entry for entry in entries if not entry.reasons}
-    differences = compare({name: entry.envelopes for name, entry in named.items()})
     behind = Counter(
         one.second if one.leader == one.first else one.first for one in differences if one.leader
     )

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from robench.markdown import escape, table
 from robench.ranking import Entry, Ranking
+from robench.records import Audit
 from robench.tables import EMPTY, NOT_RUN, interval, mark, not_matched
 
 HEADER = (
@@ -21,15 +22,24 @@ REASON = "not ranked because"
 
 def summary(ranking: Ranking) -> str:
     """Return one line for each variant, best first, and those that are not ranked below."""
+    header, lines = cells(ranking)
+    if all(not line[-1] for line in lines):
+        return table(header[:-1], [line[:-1] for line in lines])
+    return table(header, lines)
+
+
+def cells(ranking: Ranking) -> tuple[list[str], list[list[str]]]:
+    """Return the header, and the cells of the entries and then of what was not matched.
+
+    The last column holds why an entry is not ranked.
+    """
     standing, radii = ranking.counted.standing, ranking.counted.radii
     header = [*HEADER, *(f"accuracy, envelope at {e:g}" for e in radii), "s/epoch", "audit"]
     lines = [_line(entry, standing.count, len(radii)) for entry in ranking.entries]
     for row in standing.unmatched:
-        cells = [EMPTY, escape(row.label), "1"]
-        lines.append([*cells, *[EMPTY] * (len(header) - len(cells)), not_matched(row)])
-    if all(not line[-1] for line in lines):
-        return table(header, [line[:-1] for line in lines])
-    return table([*header, REASON], lines)
+        own = [EMPTY, escape(row.label), "1"]
+        lines.append([*own, *[EMPTY] * (len(header) - len(own)), not_matched(row)])
+    return [*header, REASON], lines
 
 
 def _line(entry: Entry, images: int, radii: int) -> list[str]:
@@ -42,7 +52,7 @@ def _line(entry: Entry, images: int, radii: int) -> list[str]:
         interval(entry.benign) if entry.benign else NOT_RUN,
         *_numbers(entry, radii),
         f"{entry.seconds_per_epoch:.2f}",
-        escape(_audit(entry)),
+        escape(verdict(entry.audits)),
         escape("; ".join(entry.reasons)),
     ]
 
@@ -61,13 +71,13 @@ def _numbers(entry: Entry, radii: int) -> Sequence[str]:
     ]
 
 
-def _audit(entry: Entry) -> str:
-    """Return the worst that the audits of an entry found, over its seeds."""
-    audits = [audit for audit in entry.audits if audit is not None]
+def verdict(found: Sequence[Audit | None]) -> str:
+    """Return the worst that audits found, one a network; None: it was not audited."""
+    audits = [audit for audit in found if audit is not None]
     failed = dict.fromkeys(one.check for audit in audits for one in audit.failed)
     if failed:
         return f"fail: {', '.join(failed)}"
-    if len(audits) < len(entry.audits):
+    if len(audits) < len(found):
         return "not audited"
     warned = dict.fromkeys(one.check for audit in audits for one in audit.warnings)
     return f"warn: {', '.join(warned)}" if warned else "pass"

@@ -27,6 +27,7 @@ COMMANDS = {
     "bench": "Time attacks beside other libraries, and training beside its passes.",
     "reproduce": "Regenerate a table or figure of the paper.",
     "report": "Write the leaderboard from records.",
+    "explain": "Say where a number of the leaderboard comes from.",
     "verify": "Recompute what the records of a run say, and compare.",
     "demo": "Train, evaluate and report every defense on a small embedded data set.",
     "doctor": "Say what is installed, what is wrong and how to mend it.",

@@ -25,6 +25,28 @@ def runs_option() -> Decorator:
     )
 
 
+def out_option(default: Path | None = Path("leaderboard"), text: str | None = None) -> Decorator:
+    """Add `--out`, a leaderboard folder to read; `text` says what for."""
+    return click.option(
+        "--out",
+        type=click.Path(path_type=Path, file_okay=False),
+        default=default,
+        show_default=default is not None,
+        help=text or "Leaderboard folder, as `robench report --out` wrote it.",
+    )
+
+
+def records_of(out: Path, runs: Path | None = None) -> Path:
+    """Return the folder of records to read: `runs` where it is given, else the leaderboard's."""
+    from robench.leaderboard import RECORDS
+
+    records = out / RECORDS if runs is None else runs
+    if not records.is_dir():
+        option = "--out" if runs is None else "--runs"
+        raise UserError(f"no records in {records}; write them (robench report) or say {option}")
+    return records
+
+
 def data_option() -> Decorator:
     """Add `--data-dir`."""
     return click.option(

@@ -1,0 +1,55 @@
+"""What the numbers of the leaderboard are, in words; `docs/metrics.md` has the formulas."""
+
+from robench.metrics import RESAMPLES
+from robench.paper_table import ENVELOPE
+
+WILSON = "Wilson's score interval over the attacked images"
+BOOTSTRAP = f"percentile bootstrap, {RESAMPLES:,} resamples of the attacked images"
+SEEDS = " and training seeds"
+NUMBERS = {
+    "benign": "share of the attacked images that are classified correctly before the attack",
+    "accuracy": "share of the attacked images that are classified correctly after the attack",
+    "accuracy_black": "the same share on images made on an independently trained network",
+    "success": "share of the correctly classified images that the attack fooled",
+    "rho": "mean L2 norm over the fooled images, misclassified ones at 0 (the paper's Eq. 6)",
+    "rho_correct": "mean L2 norm over the correctly classified and fooled images",
+    "median": "median L2 norm over all attacked images, a failure infinitely far",
+    "images": "number of attacked images",
+    "rank": "1 and the number of ranked entries whose rho_correct of the envelope is clearly above "
+    "this one's: those whose difference has an interval above 0",
+    "seeds": "number of matched training seeds",
+    "seconds_per_epoch": "median over epochs of the seconds spent training, and over seeds",
+    "audit": "the worst that the checks of the audit found",
+    "matched_by": "the checkpoint that stands in the row and the accuracy it was chosen by",
+}
+"""By metric, those of one attack or of the network."""
+OVER = "of the envelope, for each image the nearest error that any attack that counts found: "
+WITHIN = "share of images that are correct and have no error within the radius"
+SHARES = {"benign", "accuracy", "accuracy_black", "success"}
+LENGTHS = {"rho", "rho_correct", "median"}
+
+
+def meaning(metric: str) -> str:
+    """Return the formula of a number in words."""
+    name = _of_attack(metric)
+    if name == metric:
+        return NUMBERS[metric]
+    return OVER + (WITHIN if name == "accuracy" else NUMBERS[name])
+
+
+def uncertainty(metric: str, seeds: int) -> str:
+    """Return what the interval of a number is over; nothing where it has none.
+
+    `seeds`: training seeds that the number is a mean over.
+    """
+    name = _of_attack(metric)
+    if name not in SHARES | LENGTHS:
+        return ""
+    if seeds == 1:
+        return f"95 %, {WILSON if name in SHARES else BOOTSTRAP}"
+    wider = ", or Wilson's where that is wider" if name in SHARES else ""
+    return f"95 %, {BOOTSTRAP}{SEEDS}{wider}; the value is the mean over {seeds} seeds"
+
+
+def _of_attack(metric: str) -> str:
+    return metric.removesuffix(f"_{ENVELOPE}")
