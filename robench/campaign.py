@@ -20,6 +20,9 @@ from robench.records import Audit, Epoch, Evaluation, Match, Run, RunSpec, Setti
 from robench.runs import read_run, read_runs, write_json
 from robench.training import train
 
+KEPT = 8
+"""Adversarial images kept of an evaluation by itself: at CIFAR's size some 100 kB."""
+
 
 @dataclass(frozen=True)
 class Campaign:
@@ -48,6 +51,9 @@ class Campaign:
     """Whose implementation of the attacks: robench's, or ART's own (art)."""
     precision: str = "auto"
     """What attacks may search in: auto, bf16 or float32. All is verified in float32."""
+    keep: int | None = None
+    """Adversarial images to keep of each evaluation. None: KEPT of those that are made anyway; a
+    number has evaluations with fewer made again."""
     audit: bool = True
     """Ask the checks of the audit of every attacked checkpoint in the end."""
 
@@ -64,6 +70,8 @@ def conduct(campaign: Campaign, *, bar: bool = False) -> Iterator[tuple[Event, b
     on where the last one stopped. Raises RunFailed, at the end, where nothing matched.
     """
     attacks = attacks_of(campaign)
+    if campaign.keep is not None and campaign.keep < 0:
+        raise UserError(f"--keep {campaign.keep} is not at least 0; 0 keeps no images")
     DEFENSES.get(campaign.source)  # a mistake there shows before anything is written
     runs = _runs(campaign)
     by_target = [match(runs, target, campaign.tolerance) for target in campaign.targets]
@@ -132,7 +140,14 @@ def _attack_all(
         for named in fitting:
             for made_on in (None,) if named.adaptive else (None, source):
                 given = (campaign.runs, subject, named, attacked, made_on)
-                yield evaluate(*given, data=data, precision=campaign.precision, bar=bar)
+                yield evaluate(
+                    *given,
+                    data=data,
+                    keep=KEPT if campaign.keep is None else campaign.keep,
+                    again=campaign.keep is not None,
+                    precision=campaign.precision,
+                    bar=bar,
+                )
     if campaign.audit:
         yield from audits(campaign.runs, runs, {(found.run, found.step) for found in matches}, data)
 

@@ -116,6 +116,7 @@ def evaluate(
     *,
     data: Data,
     keep: int = 0,
+    again: bool = True,
     precision: str = "auto",
     bar: bool = False,
 ) -> tuple[Evaluation, bool]:
@@ -124,7 +125,7 @@ def evaluate(
     `source`: the checkpoint that the adversarial images are made on; None: `subject` itself, that
     is, white-box. `data`: that of the run, from which the panel was chosen and on which an attack
     with networks of its own is trained. `keep`: how many images, the panel's first, to store as
-    `KEY.samples.npz`; a record with fewer of them is made again. `precision`: auto, bf16 or
+    `KEY.samples.npz`; a record with fewer is made again if `again`. `precision`: auto, bf16 or
     float32, which the attack may search in; one that was searched in bf16 is made again where
     float32 is asked for. Raises UserError where the source is the subject.
     """
@@ -134,7 +135,7 @@ def evaluate(
         check_independent(source.run.spec, subject.run.spec)
     path = root / EVALUATIONS / f"{named.key(subject.checkpoint.sha256, made_on, panel)}.json"
     contained(root, path.parent)
-    if _stored(path, min(keep, len(panel))):
+    if _stored(path, min(keep, len(panel)) if again else 0):
         record = read_evaluation(path)
         if _answers(record.precision, precision):
             return record, False

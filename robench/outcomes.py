@@ -49,6 +49,15 @@ class Outcomes:
         distance = self.distance[self.success]
         return bool((np.isfinite(distance) & (distance >= 0)).all())
 
+    @property
+    def contradictory(self) -> NDArray[np.bool_]:
+        """Tell which images have a distance that does not go with what they were classified as."""
+        failed_near = ~self.success & np.isfinite(self.distance)
+        fooled_far = self.success & ~np.isfinite(self.distance)
+        unchanged = self.success & (self.adversarial == self.label)
+        nowhere = self.success & self.correct & (self.distance == 0)
+        return failed_near | fooled_far | unchanged | nowhere
+
     def save(self, path: Path) -> None:
         """Write all arrays into one compressed file."""
         arrays.save(path, asdict(self))

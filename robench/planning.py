@@ -148,6 +148,22 @@ def data_of(spec: RunSpec, data_dir: Path | None, runs: Path, device: str) -> Da
     return data
 
 
+def data_at_hand(spec: RunSpec, data_dir: Path | None, runs: Path, device: str) -> Data | None:
+    """Load the data set of a run if it is here; None where it would have to be fetched or named.
+
+    Raises UserError where `data_dir` is given and holds another.
+    """
+    if data_dir is not None:
+        return data_of(spec, data_dir, runs, device)
+    dataset = DATASETS.get(spec.dataset)
+    if not configure(dataset.cls, spec.dataset_settings, dataset.name).found(None, runs / CACHE):
+        return None
+    try:
+        return data_of(spec, None, runs, device)
+    except UserError:
+        return None
+
+
 def classifier_of(spec: RunSpec, data: Data) -> Callable[[], nn.Module]:
     """Return what builds a run's classifier."""
     model = MODELS.recorded(spec.model)

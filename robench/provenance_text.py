@@ -11,10 +11,10 @@ UNRECORDED = "not recorded"
 def lines(one: Explanation) -> Iterator[str]:
     """Yield the lines of one explanation: the number, its networks, what it is computed from.
 
-    What plugins named cannot break a line or steer a terminal.
+    What plugins named cannot break a line.
     """
     for line in _lines(one):
-        yield "".join(letter for letter in line if letter.isprintable())
+        yield line.replace("\n", " ")
 
 
 def _lines(one: Explanation) -> Iterator[str]:

@@ -1,6 +1,6 @@
-"""Whether a run's records still follow from its weights: nothing in them is believed."""
+"""Whether records still follow from weights and images: nothing in them is believed."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from robench import archive, panel, weights
-from robench.archive import EVALUATIONS, Result
+from robench.archive import EVALUATIONS, Archive, Result
 from robench.attacking import BATCH, exact, judge
 from robench.campaign import opened
 from robench.containment import contained
@@ -19,14 +19,14 @@ from robench.errors import UserError
 from robench.evaluation import Subject
 from robench.outcomes import Outcomes
 from robench.panel import Panel
-from robench.planning import data_of
+from robench.planning import data_at_hand, data_of
+from robench.questions import matched_rows, row_names
+from robench.rechecking import inconsistent, not_as_recorded, other_images, unlike_runs
 from robench.samples import Samples, samples_path
 
 CLOSE = 1e-3
 """Where the recorded and the predicted class are nearer in their logits than this share of the
 largest logit, another machine's rounding decides between them: no mismatch."""
-NEAR = 1e-5
-"""Share by which a recomputed norm may differ."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,8 @@ class Finding:
     differing: int
     reason: str = ""
     """The file that is damaged and what to do, where that is known."""
+    left: str = ""
+    """Why nothing was compared; empty where it was."""
 
     @property
     def matches(self) -> bool:
@@ -48,31 +50,79 @@ class Finding:
         return not self.differing
 
 
-def verify(root: Path, key: str, data_dir: Path | None, device: str) -> Iterator[Finding]:
-    """Compare the records of a run under `root` with what its weights and the images give now.
+def asked_for(found: Archive, words: str) -> dict[str, frozenset[int] | None]:
+    """Return the runs that a run's key or a row's name stands for, with the steps to look at.
 
-    Each checkpoint's file against its hash; then, for every evaluation of the run: the images
-    against their hash, the predictions on all of them, and, of the adversarial images that were
-    kept, pixels, predictions, success and norms. Raises UserError where there is no such run.
+    None: all steps. UserError, with what there is, where there is neither.
+    """
+    if words in found.runs:
+        return {words: None}
+    steps: dict[str, set[int]] = {}
+    for row in matched_rows(found, words):
+        steps.setdefault(row.run.key, set()).add(row.match.step)
+    if not steps:
+        runs, rows = ", ".join(sorted(found.runs)) or "none", ", ".join(row_names(found)) or "none"
+        raise UserError(
+            f"no finished run and no matched row {words!r} under {found.root}; runs there: {runs}; "
+            f"rows: {rows}"
+        )
+    return {key: frozenset(own) for key, own in steps.items()}
+
+
+def verify(
+    root: Path, words: str, data_dir: Path | None, device: str, runs: Path | None = None
+) -> Iterator[Finding]:
+    """Compare the records under `root` of a run, or of a row of the leaderboard, with what is.
+
+    Each checkpoint's file against its hash; then, for every evaluation: its outcomes with each
+    other and with the runs it names, the images against their hash, the predictions on all of them,
+    and, of the adversarial images that were kept, pixels, predictions, success and norms. `runs`:
+    the folder of weights and data where `root` has records alone, as in a leaderboard; what is not
+    there, nor in `data_dir`, is then left, and the finding says so. None: all is under `root`.
+    Raises UserError where there is no such run or row.
     """
     found = archive.read(root)
-    run = found.runs.get(key)
-    if run is None:
-        there = ", ".join(sorted(found.runs)) or "none"
-        raise UserError(f"no finished run {key!r} under {root}; there: {there}")
-    data = data_of(run.spec, data_dir, root, device)
+    for key, steps in asked_for(found, words).items():
+        yield from _run(found, key, steps, data_dir, device, runs)
+
+
+def _run(
+    found: Archive,
+    key: str,
+    steps: Collection[int] | None,
+    data_dir: Path | None,
+    device: str,
+    runs: Path | None,
+) -> Iterator[Finding]:
+    run, at = found.runs[key], runs or found.root
+    if runs is None:
+        data: Data | None = data_of(run.spec, data_dir, at, device)
+    else:
+        data = data_at_hand(run.spec, data_dir, at, device)
+    absent = set()
     for kept in run.checkpoints:
-        name = f"{key}, step {kept.step}"
-        path = contained(root / key, root / key / kept.file)
-        reason = _damage(path, kept.sha256)
-        yield Finding(name, "weights", 1, int(bool(reason)), reason)
+        if steps is None or kept.step in steps:
+            name = f"{key}, step {kept.step}"
+            path = contained(at / key, at / key / kept.file)
+            if runs is None or path.is_file():
+                reason = _damage(path, kept.sha256)
+                yield Finding(name, "weights", 1, int(bool(reason)), reason)
+            else:
+                absent.add(kept.step)
+                yield Finding(name, "predictions", 0, 0, left=f"no weights at {path}")
+    if data is None:
+        why = "the data set is not at hand; say --data-dir"
+        yield Finding(key, "pixels", 0, 0, left=why)
 
     @cache
-    def subject(step: int) -> Subject:
-        return opened(root / key, run, step, data)
+    def subject(step: int) -> Subject | None:
+        if data is None or step in absent:
+            return None
+        return opened(at / key, run, step, data)
 
-    for result in (one for one in found.results if one.evaluation.run == key):
-        yield from _evaluation(root, subject, result, data)
+    for result in found.results:
+        if result.evaluation.run == key and (steps is None or result.evaluation.step in steps):
+            yield from _evaluation(found, subject, result, data)
 
 
 def _damage(path: Path, sha256: str) -> str:
@@ -85,43 +135,48 @@ def _damage(path: Path, sha256: str) -> str:
 
 
 def _evaluation(
-    root: Path, subject_at: Callable[[int], Subject], result: Result, data: Data
+    found: Archive, subject_at: Callable[[int], Subject | None], result: Result, data: Data | None
 ) -> Iterator[Finding]:
     record, outcomes = result.evaluation, result.outcomes
+    unlike, wrong = unlike_runs(found, result), inconsistent(result)
+    yield Finding(record.key, "networks named", len(unlike), sum(unlike))
+    yield Finding(record.key, "outcomes", len(wrong), int(wrong.sum()))
     try:
         subject = subject_at(record.step)
-        shown = panel.of(data, outcomes.index.astype(np.int64))
+        shown = panel.of(data, outcomes.index.astype(np.int64)) if data else None
     except (UserError, IndexError):  # other weights, or images that the data set lacks
         yield Finding(record.key, "network and images", 1, 1)
         return
-    same = (shown.hash == record.images, subject.checkpoint.sha256 == record.weights)
-    yield Finding(record.key, "network and images", 2, 2 - sum(same))
-    wrong = _differing(subject, shown.x, outcomes.clean)
-    yield Finding(record.key, "predictions", len(shown), int(wrong.sum()))
-    path = samples_path(root / EVALUATIONS / f"{record.key}.json")
+    if shown is not None:
+        others = other_images(result, shown)
+        others += [subject.checkpoint.sha256 != record.weights] if subject else []
+        yield Finding(record.key, "network and images", len(others), sum(others))
+        if subject is not None:
+            said = _differing(subject, shown.x, outcomes.clean)
+            yield Finding(record.key, "predictions", len(shown), int(said.sum()))
+    path = samples_path(found.root / EVALUATIONS / f"{record.key}.json")
     if path.exists():
-        kept = Samples.load(contained(root, path))
-        bad = _samples(subject, kept, outcomes, shown, record.radius)
+        kept = Samples.load(contained(found.root, path))
+        bad = not_as_recorded(kept, outcomes, record.radius, shown)
+        if subject is not None and shown is not None:
+            bad |= _samples(subject, kept, outcomes, shown, record.radius)
         yield Finding(record.key, "adversarial images", len(kept), int(bad.sum()))
 
 
 def _samples(
     subject: Subject, kept: Samples, outcomes: Outcomes, shown: Panel, radius: float | None
 ) -> NDArray[np.bool_]:
-    """Tell which of the images kept do not do what the record says of them."""
+    """Tell which of the images kept the network does not do with what the record says."""
     count = len(kept)
     part = Panel(shown.index[:count], shown.x[:count], shown.y[:count], shown.hash)
     if len(part) < count or kept.image.shape != part.x.shape:
         return np.ones(count, dtype=bool)
     now = judge(subject.network, kept.adversarial, part, radius).outcomes
-    pixels = (kept.image != part.x).reshape(count, -1).any(axis=1)
-    moved = ~np.isclose(now.norm, outcomes.norm[:count], rtol=NEAR, atol=1e-7, equal_nan=True)
-    moved &= ~np.isnan(outcomes.norm[:count])  # an older robench did not record it
     turned = _differing(subject, kept.adversarial, outcomes.adversarial[:count])
     fooled = (now.success != outcomes.success[:count]) & (
         now.adversarial == outcomes.adversarial[:count]
     )
-    wrong: NDArray[np.bool_] = pixels | moved | turned | fooled
+    wrong: NDArray[np.bool_] = turned | fooled
     return wrong
 
 

@@ -1,6 +1,7 @@
 """What an evaluation stores of each image: norms, and some of the images themselves."""
 
 import io
+import shutil
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ from numpy.typing import NDArray
 
 import recordings
 import subjects
+import tiny
 from robench import arrays
+from robench.campaign import KEPT
 from robench.data import Data
 from robench.errors import UserError
 from robench.evaluation import NamedAttack, evaluate
@@ -100,6 +103,48 @@ def test_an_evaluation_with_too_few_samples_is_made_again(runs: Path, data: Data
     ]
     assert made(100)  # there are nine
     assert not made(100)
+
+
+def test_fewer_samples_are_made_again_only_where_asked(runs: Path, data: Data) -> None:
+    victim, panel = subjects.opened(runs, data), choose(data, 9, 0)
+
+    def made(keep: int, *, again: bool) -> tuple[bool, int]:
+        record, new = evaluate(runs, victim, WEAK, panel, data=data, keep=keep, again=again)
+        path = samples_path(record_of(runs, record))
+        return new, len(Samples.load(path)) if path.exists() else 0
+
+    assert made(0, again=False) == (True, 0)
+    assert made(4, again=False) == (False, 0)
+    assert made(4, again=True) == (True, 4)
+    assert made(8, again=False) == (False, 4)
+
+
+def test_an_evaluation_keeps_some_images_by_itself(
+    stock: Path, tints: Path, tmp_path: Path
+) -> None:
+    runs = shutil.copytree(stock, tmp_path / "runs")
+    words = ["eval", "--matched-accuracy", 0.99, "--tolerance", 0.02, "--runs", runs]
+    words += ["--data-dir", tints, "--device", "cpu"]
+    words += ["--attack", "fgm", "--no-audit", "--images", 9]
+
+    def kept(*more: object) -> set[int]:
+        done = tiny.robench(*words, *more)
+        assert done.code == 0, done.err
+        records = list((runs / "evaluations").glob("*.json"))
+        assert len(records) >= 2
+        paths = [samples_path(path) for path in records]
+        return {len(Samples.load(path)) if path.exists() else 0 for path in paths}
+
+    assert kept("--keep", 0) == {0}
+    assert kept() == {0}  # what is there is not made again for the default
+    assert kept("--keep", 3) == {3}
+    assert kept() == {3}
+    shutil.rmtree(runs / "evaluations")
+    assert kept() == {KEPT}
+    assert kept("--keep", 100) == {9}
+    done = tiny.robench(*words, "--keep", -1)
+    assert done.code == 2
+    assert "--keep -1 is not at least 0" in done.err
 
 
 def test_samples_of_the_black_box_side_are_the_source_s(runs: Path, data: Data) -> None:

@@ -1,6 +1,6 @@
 """Verifying: an honest record matches, and each number in it that was changed is found."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,11 +9,14 @@ import pytest
 
 import subjects
 import tiny
-from robench import weights
+from recordings import Recorder, match
+from robench import archive, leaderboard, weights
 from robench.data import Data
 from robench.evaluation import NamedAttack, evaluate
 from robench.outcomes import Outcomes
 from robench.panel import choose
+from robench.rechecking import unlike_runs
+from robench.runs import read_run
 from robench.samples import Samples, samples_path
 from robench.verification import Finding, verify
 from robench_attacks.deepfool import DeepFool
@@ -41,7 +44,8 @@ def test_honest_records_match(attacked: tuple[Path, str, Path], tints: Path) -> 
     findings = found(runs, key, tints)
     assert all(one.matches for one in findings)
     assert {one.compared for one in findings} == {
-        *("weights", "network and images", "predictions", "adversarial images")
+        *("weights", "networks named", "outcomes"),
+        *("network and images", "predictions", "adversarial images"),
     }
     (predictions,) = (
         one for one in findings if (one.subject, one.compared) == (record.stem, "predictions")
@@ -97,6 +101,22 @@ CHANGES: dict[str, tuple[str, Callable[[Path], None]]] = {
         "network and images",
         outcomes(lambda o: replace(o, index=o.index[::-1].copy())),
     ),
+    "a label": (
+        "network and images",
+        outcomes(lambda o: replace(o, label=turned(o.label))),
+    ),
+    "a distance": (
+        "outcomes",
+        outcomes(lambda o: replace(o, distance=o.distance * np.float32(0.99))),
+    ),
+    "a failure's distance": (
+        "outcomes",
+        outcomes(lambda o: replace(o, distance=np.zeros_like(o.distance))),
+    ),
+    "a distance beyond the radius": (
+        "outcomes",
+        outcomes(lambda o: replace(o, distance=o.distance * 9, norm=o.norm * 9)),
+    ),
     "an image that there is none of": (
         "network and images",
         outcomes(lambda o: replace(o, index=o.index + np.int32(1000))),
@@ -144,5 +164,107 @@ def test_other_weights_are_found(attacked: tuple[Path, str, Path], tints: Path) 
 def test_an_unknown_run_is_refused_with_those_there_are(runs: Path, tints: Path) -> None:
     done = tiny.robench("verify", "nothing", "--runs", runs, "--data-dir", tints)
     assert done.code == 2
-    assert "no finished run 'nothing'" in done.err
+    assert "no finished run and no matched row 'nothing'" in done.err
     assert "folder-baseline-" in done.err
+    assert "rows: none" in done.err
+
+
+@pytest.fixture
+def board(attacked: tuple[Path, str, Path], tmp_path: Path) -> Path:
+    """Return a leaderboard of the attacked run, matched at two accuracies, without weights."""
+    runs, key, _ = attacked
+    run = read_run(runs / key)
+    recorder = Recorder(runs)
+    for target in (0.7, 0.605):
+        recorder.matches([match(run, target=target, step=run.final.step)])
+    leaderboard.publish(runs, tmp_path / "board")
+    return tmp_path / "board"
+
+
+def compared(findings: Iterable[Finding]) -> set[str]:
+    """Return what was compared."""
+    return {one.compared for one in findings if not one.left}
+
+
+NO_WEIGHTS = {"networks named", "outcomes", "network and images", "adversarial images"}
+
+
+def test_a_row_stands_for_its_matched_checkpoint(
+    attacked: tuple[Path, str, Path], board: Path, tints: Path
+) -> None:
+    runs, key, _ = attacked
+    run = read_run(runs / key)
+    assert len(run.checkpoints) > 1
+    whole = found(runs, key, tints)
+    for row in ("baseline 0.605", "baseline  0.70", "baseline"):
+        findings = found(runs, row, tints)
+        assert [one.subject for one in findings if one.compared == "weights"] == [
+            f"{key}, step {run.final.step}"
+        ]
+        others = [one for one in findings if one.compared != "weights"]
+        assert others == [one for one in whole if one.compared != "weights"]
+    done = tiny.robench("verify", "baseline 0.5", "--runs", runs, "--data-dir", tints)
+    assert done.code == 2
+    assert "rows: baseline 0.605, baseline 0.70" in done.err
+
+
+def test_a_leaderboard_is_checked_without_weights(board: Path, tints: Path, tmp_path: Path) -> None:
+    records, nowhere = board / "records", tmp_path / "nowhere"
+    findings = list(verify(records, "baseline 0.605", tints, "cpu", nowhere))
+    assert all(one.matches for one in findings)
+    assert compared(findings) == NO_WEIGHTS
+    assert [one.compared for one in findings if one.left] == ["predictions"]
+    words = ["verify", "baseline 0.605", "--out", board, "--runs", nowhere]
+    done = tiny.robench(*words, "--data-dir", tints)
+    assert done.code == 0
+    assert "comparisons match; not compared: predictions (folder-" in done.out.splitlines()[-1]
+    done = tiny.robench(*words)
+    assert done.code == 0
+    assert "no weights at" in done.out.splitlines()[-1]
+    assert "pixels (folder-" in done.out.splitlines()[-1]
+    assert not nowhere.exists() or not list(nowhere.rglob("*.json"))
+
+
+def test_a_leaderboard_is_checked_with_weights_that_are_there(
+    attacked: tuple[Path, str, Path], board: Path, tints: Path
+) -> None:
+    runs, _, _ = attacked
+    findings = list(verify(board / "records", "baseline 0.605", tints, "cpu", runs))
+    assert all(one.matches and not one.left for one in findings)
+    assert compared(findings) == NO_WEIGHTS | {"weights", "predictions"}
+
+
+@pytest.mark.parametrize("at_hand", [True, False])
+@pytest.mark.parametrize("name", CHANGES)
+def test_changed_records_of_a_leaderboard_are_found(
+    name: str, at_hand: bool, attacked: tuple[Path, str, Path], board: Path, tints: Path
+) -> None:
+    record = board / "records" / "evaluations" / attacked[2].name
+    CHANGES[name][1](record)
+    given = (tints if at_hand else None, "cpu", board / "none")
+    wrong = [one for one in verify(board / "records", attacked[1], *given) if not one.matches]
+    assert {one.subject for one in wrong} == {record.stem}
+
+
+def test_a_record_of_other_weights_is_found(board: Path, tints: Path) -> None:
+    (path,) = (board / "records").glob("folder-*/checkpoints.csv")
+    text = path.read_text()
+    sha256 = text.strip().splitlines()[-1].split(",")[-2]
+    path.write_text(text.replace(sha256, "0" * 64))
+    found = archive.read(board / "records")
+    assert all(any(unlike_runs(found, one)) for one in found.results)
+    (run,) = found.runs
+    wrong = [one for one in verify(found.root, run, tints, "cpu", board) if not one.matches]
+    assert {one.compared for one in wrong} == {"networks named"}
+
+
+def test_nothing_to_compare_is_no_success(board: Path, tmp_path: Path) -> None:
+    for path in (board / "records" / "evaluations").iterdir():
+        path.unlink()
+    words = ["verify", "baseline 0.605", "--out", board, "--runs", tmp_path / "nowhere"]
+    done = tiny.robench(*words)
+    assert (done.code, done.out) == (1, "")
+    assert "nothing of baseline 0.605 was compared" in done.err
+    done = tiny.robench("verify", "baseline", "--out", tmp_path / "nowhere")
+    assert done.code == 2
+    assert "no records in" in done.err

@@ -38,7 +38,7 @@ def rules(case: Case) -> Reading:
 )
 def distances(case: Case) -> Reading:
     """Does every recorded distance go with what the image was classified as?"""
-    wrong = sum(_contradictions(one) for one in case.results)
+    wrong = sum(int(one.outcomes.contradictory.sum()) for one in case.results)
     return Reading(verdict(fails=wrong > 0), f"{wrong} contradictions")
 
 
@@ -85,15 +85,6 @@ def _broken(result: Result) -> int:
     unknown = ~np.isfinite(result.outcomes.norm)
     unknown &= result.outcomes.success  # of a failure, an older robench recorded none
     return result.evaluation.violations + int(unknown.sum())
-
-
-def _contradictions(result: Result) -> int:
-    outcomes = result.outcomes
-    failed_near = ~outcomes.success & np.isfinite(outcomes.distance)
-    fooled_far = outcomes.success & ~np.isfinite(outcomes.distance)
-    unchanged = outcomes.success & (outcomes.adversarial == outcomes.label)
-    nowhere = outcomes.success & outcomes.correct & (outcomes.distance == 0)
-    return int((failed_near | fooled_far | unchanged | nowhere).sum())
 
 
 CHECKS = (rules, distances, same_images, unseen)

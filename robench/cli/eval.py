@@ -47,6 +47,12 @@ if TYPE_CHECKING:
     help="Whose implementation of the attacks: robench's, or ART's own.",
 )
 @click.option(
+    "--keep",
+    type=int,
+    help="Adversarial images to keep of each evaluation; those with fewer are made again. "
+    "[default: 8 of what is new]",
+)
+@click.option(
     "--audit/--no-audit", default=True, show_default=True, help="Audit what was attacked."
 )
 @precision_option("What attacks may search in; all is verified in float32.")

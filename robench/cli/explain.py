@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from robench.cli.options import out_option, records_of
+from robench.cli.printing import say
 
 
 @click.command(name="explain")
@@ -34,6 +35,6 @@ def command(
 
     found = explain(archive.read(records_of(out, runs)), " ".join(question), target)
     if as_json:
-        click.echo(json.dumps([asdict(one) for one in found], indent=1, allow_nan=False))
+        say(json.dumps([asdict(one) for one in found], indent=1, allow_nan=False))
         return
-    click.echo("\n\n".join("\n".join(lines(one)) for one in found))
+    say("\n\n".join("\n".join(lines(one)) for one in found))

@@ -1,0 +1,95 @@
+"""What of a record can be checked without its network: it must go with itself and with the images.
+
+Each function returns what differs; `robench.verification` reports it.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robench.archive import Archive, Result
+from robench.attacking import BOX
+from robench.outcomes import LONGER, Outcomes
+from robench.panel import Panel
+from robench.records import Run
+from robench.samples import Samples
+
+NEAR = 1e-5
+"""Share by which a recomputed norm may differ."""
+
+
+def unlike_runs(found: Archive, result: Result) -> list[bool]:
+    """Tell of each network that an evaluation names whether it is not the recorded one.
+
+    The attacked checkpoint, and the black-box source's where that run is there.
+    """
+    one = result.evaluation
+    run = found.runs.get(one.run)
+    differing = [run is None or _weights(run, one.step) != one.weights]
+    source = found.sources.get(one.source or "") or found.runs.get(one.source or "")
+    if source is not None:
+        differing.append(source.final.sha256 != one.source_weights)
+    return differing
+
+
+def inconsistent(result: Result) -> NDArray[np.bool_]:
+    """Tell which images have outcomes that contradict each other or the attack's radius."""
+    outcomes, radius = result.outcomes, result.evaluation.radius
+    wrong = outcomes.contradictory | (outcomes.success & (outcomes.norm != outcomes.distance))
+    if radius is not None:
+        wrong |= outcomes.success & outcomes.correct & (outcomes.distance > _longest(radius))
+    return wrong
+
+
+def other_images(result: Result, shown: Panel) -> list[bool]:
+    """Tell whether the images of a record, and their labels, are not those of the data set."""
+    labels = shown.y.astype(result.outcomes.label.dtype)
+    return [
+        shown.hash != result.evaluation.images,
+        not np.array_equal(labels, result.outcomes.label),
+    ]
+
+
+def not_as_recorded(
+    kept: Samples, outcomes: Outcomes, radius: float | None, shown: Panel | None
+) -> NDArray[np.bool_]:
+    """Tell which of the images kept contradict the outcomes of the same images.
+
+    Position, label and classes; norm; success, which is to be in the box and the radius and
+    classified wrong; and, where `shown` holds the data set's images, every pixel.
+    """
+    count = len(kept)
+    if len(outcomes.label) < count or (
+        shown is not None and kept.image.shape[1:] != shown.x.shape[1:]
+    ):
+        return np.ones(count, dtype=bool)
+    wrong = (outcomes.index[:count] != kept.index) | (outcomes.label[:count] != kept.label)
+    wrong |= (outcomes.clean[:count] != kept.clean) | (
+        outcomes.adversarial[:count] != kept.predicted
+    )
+    moved = (kept.adversarial.astype(np.float64) - kept.image).reshape(count, -1)
+    norm, known = np.sqrt(np.square(moved).sum(axis=1)), outcomes.norm[:count]
+    apart = ~np.isclose(norm, known, rtol=NEAR, atol=1e-7, equal_nan=True)
+    wrong |= apart & ~np.isnan(known)  # an older robench did not record it
+    wrong |= _successes(kept, norm, radius, 1 + NEAR) < outcomes.success[:count]
+    wrong |= _successes(kept, norm, radius, 1 - NEAR) > outcomes.success[:count]
+    if shown is not None:
+        wrong |= (kept.image != shown.x[:count]).reshape(count, -1).any(axis=1)
+    return wrong
+
+
+def _successes(
+    kept: Samples, norm: NDArray[np.float64], radius: float | None, slack: float
+) -> NDArray[np.bool_]:
+    """Tell what is classified wrong and inside the box and the radius, that times `slack`."""
+    pixels = kept.adversarial.reshape(len(kept), -1)
+    found = kept.predicted != kept.label
+    found &= ((pixels >= -BOX) & (pixels <= 1 + BOX)).all(axis=1)  # false for NaN
+    return found if radius is None else found & (norm <= _longest(radius) * slack)
+
+
+def _weights(run: Run, step: int) -> str | None:
+    return next((kept.sha256 for kept in run.checkpoints if kept.step == step), None)
+
+
+def _longest(radius: float) -> float:
+    return radius * (1 + LONGER)
