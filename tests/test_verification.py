@@ -16,7 +16,7 @@ from robench.evaluation import NamedAttack, evaluate
 from robench.outcomes import Outcomes
 from robench.panel import choose
 from robench.rechecking import unlike_runs
-from robench.runs import read_run
+from robench.runs import RunFolder, read_run, vouch
 from robench.samples import Samples, samples_path
 from robench.verification import Finding, verify
 from robench_attacks.deepfool import DeepFool
@@ -251,6 +251,7 @@ def test_a_record_of_other_weights_is_found(board: Path, tints: Path) -> None:
     text = path.read_text()
     sha256 = text.strip().splitlines()[-1].split(",")[-2]
     path.write_text(text.replace(sha256, "0" * 64))
+    vouch(RunFolder(path.parent))  # as whoever changes it on purpose does
     found = archive.read(board / "records")
     assert all(any(unlike_runs(found, one)) for one in found.results)
     (run,) = found.runs
