@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from robench.attack import AdaptiveAttack, Aim, TrainedAttack
 from robench.data import Data
+from robench.errors import UserError
 from robench.fitting import fit, read_networks
 from robench.planning import defense_of
 
@@ -27,6 +28,10 @@ def aimed(
         return partial(attack.aim, networks=networks, batch_size=batch_size)
     if isinstance(attack, AdaptiveAttack):
         defense = defense_of(subject.run.spec)
+        if defense is None:
+            raise UserError(
+                f"{named.name} needs the defense {subject.run.spec.defense}, which is not installed"
+            )
         networks = read_networks(root / subject.run.key, defense, subject.network, data)
         return partial(attack.aim_at, defense=defense, networks=networks, batch_size=batch_size)
     return attack.build

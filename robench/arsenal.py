@@ -50,7 +50,8 @@ def suits(named: NamedAttack, spec: RunSpec) -> bool:
     """Tell whether an attack is one for the checkpoints of a run: all are but adaptive ones."""
     if not isinstance(named.attack, AdaptiveAttack):
         return True
-    return named.attack.suits(defense_of(spec))
+    defense = defense_of(spec)
+    return defense is not None and named.attack.suits(defense)
 
 
 def _by_attack(

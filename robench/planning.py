@@ -171,10 +171,16 @@ def classifier_of(spec: RunSpec, data: Data) -> Callable[[], nn.Module]:
     return lambda: architecture.build(data.shape, len(data.classes))
 
 
-def defense_of(spec: RunSpec) -> Defense:
-    """Return the defense that a run was trained with, under its settings."""
-    plugin = DEFENSES.get(spec.defense)
-    return configure(plugin.cls, spec.settings, plugin.name)
+def defense_of(spec: RunSpec) -> Defense | None:
+    """Return the defense that a run was trained with, under its settings.
+
+    None where it is not installed here, or was a file's, which a record does not run.
+    """
+    try:
+        plugin = DEFENSES.recorded(spec.defense)
+        return configure(plugin.cls, spec.settings, plugin.name)
+    except UserError:
+        return None
 
 
 def like(spec: RunSpec, defense: str, seed: int) -> tuple[RunSpec, Defense]:

@@ -79,3 +79,31 @@ def test_page_is_what_the_checks_say() -> None:
         assert f"| `{one.name}` |" in manual()
         assert one.question.endswith("?")
         assert all((one.source, one.threshold, one.remedy))
+
+
+OWN = """
+from dataclasses import dataclass
+from torch.nn import functional as F
+from robench.defense import Defense
+
+@dataclass
+class Own(Defense):
+    def loss(self, model, x, y):
+        return F.cross_entropy(model(x), y)
+"""
+
+
+def test_defense_of_a_file_is_attacked_and_audited_without_being_run(
+    tints: Path, tmp_path: Path
+) -> None:
+    plugin, runs = tmp_path / "own.py", tmp_path / "runs"
+    plugin.write_text(OWN)
+    words = tiny.options(tints, runs, defense=f"{plugin}:Own")
+    assert tiny.robench("train", *words).code == 0
+    plugin.unlink()
+    options = ["--runs", runs, "--data-dir", tints, "--device", "cpu", "--images", 6]
+    target = ["eval", "--matched-accuracy", 0.5, "--tolerance", 0.49, "--attack"]
+    ended = tiny.robench(*target, "fgm", "--attack", "generator", *options)
+    assert ended.code == 0, ended.err
+    assert "generator" not in ended.out
+    assert "audit: " in ended.out

@@ -309,6 +309,7 @@ def test_an_evaluation_attacks_with_the_runs_own_generator(
     assert record.white_box
     right = _correct(victim, panel)
     game = defense_of(victim.run.spec)
+    assert game is not None
     networks = read_networks(runs / victim.run.key, game, victim.network, data)
     estimator = wrap(victim.network, data.shape, len(data.classes))
     made = [

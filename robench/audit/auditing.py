@@ -9,6 +9,7 @@ import numpy as np
 
 from robench import panel
 from robench.archive import AUDITS, Archive, Result
+from robench.arsenal import suits
 from robench.attack import AdaptiveAttack
 from robench.audit import comparing, masking, recorded, slopes, strength, wrapper
 from robench.audit.case import Case
@@ -16,8 +17,7 @@ from robench.audit.check import Check
 from robench.data import Data
 from robench.environment import describe
 from robench.errors import UserError
-from robench.evaluation import Subject
-from robench.planning import defense_of
+from robench.evaluation import NamedAttack, Subject
 from robench.plugins import ATTACKS
 from robench.records import Audit, Match
 from robench.runs import write_json
@@ -122,8 +122,5 @@ def _seeds(match: Match, matches: Sequence[Match]) -> int:
 def _adapted(subject: Subject) -> bool:
     """Tell whether an installed attack was made for the defense of a checkpoint."""
     kinds = [plugin for plugin in ATTACKS.available() if issubclass(plugin.cls, AdaptiveAttack)]
-    if not kinds:
-        return False
-    defense = defense_of(subject.run.spec)
-    made = (configure(plugin.cls, {}, plugin.name) for plugin in kinds)
-    return any(isinstance(one, AdaptiveAttack) and one.suits(defense) for one in made)
+    made = [NamedAttack(one.name, configure(one.cls, {}, one.name)) for one in kinds]
+    return any(suits(one, subject.run.spec) for one in made)
