@@ -31,7 +31,8 @@ class Campaign:
     targets: Sequence[float]
     """Benign accuracies to match at."""
     tolerance: float = TOLERANCE
-    preset: str = "standard"
+    preset: str | None = None
+    """None: `standard`, or `paper` where ART runs, which has no more."""
     attacks: Sequence[str] = ()
     """Attacks to run instead of all of the preset."""
     settings: Mapping[str, Setting] = field(default_factory=dict)
@@ -91,7 +92,8 @@ def conduct(campaign: Campaign, *, bar: bool = False) -> Iterator[tuple[Event, b
 
 def attacks_of(campaign: Campaign) -> list[NamedAttack]:
     """Return the attacks that a campaign runs; see `chosen_attacks`."""
-    asked = (campaign.preset, campaign.attacks, campaign.settings)
+    preset = campaign.preset or {"art": "paper"}.get(campaign.engine, "standard")
+    asked = (preset, campaign.attacks, campaign.settings)
     return chosen_attacks(*asked, campaign.engine, campaign.precision)
 
 

@@ -1,5 +1,6 @@
 """Which attacks count, who is ahead, who ties and who is not ranked, from records made by hand."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from recordings import EPS, Recorder, finding, match, outcomes
+from recordings import EPS, Recorder, finding, match, outcomes, rewrite
 from robench import archive
 from robench.errors import UserError
 from robench.outcomes import Outcomes
@@ -155,7 +156,8 @@ def test_the_command_is_made_up_where_none_was_recorded(tmp_path: Path) -> None:
         recorder.evaluation(run, "cw@0123", at(1.0))
     (tmp_path / "evaluations").mkdir(exist_ok=True)
     for path in (tmp_path / "evaluations").glob("*.json"):
-        path.write_text(path.read_text().replace("robench eval --matched-accuracy 0.70", ""))
+        text = path.read_text().replace("robench eval --matched-accuracy 0.70", "")
+        rewrite(path, json.loads(text))
     recorder.evaluation(runs[2], "walk", at(1.0))
     reason = ranked(tmp_path).entries[2].reasons[0]
     assert reason.endswith("; run: robench eval --matched-accuracy 0.70 --attack cw")

@@ -31,7 +31,10 @@ if TYPE_CHECKING:
     help="Benign accuracy to compare at, such as 0.70; repeatable.",
 )
 @click.option("--tolerance", type=float, default=0.005, show_default=True)
-@click.option("--preset", default="standard", show_default=True, help="Attacks and their settings.")
+@click.option(
+    "--preset",
+    help="Attacks and their settings: paper, standard, strong. [default: standard; of ART: paper]",
+)
 @click.option("--attack", "attacks", multiple=True, help="Only this attack; repeatable.")
 @settings_option("A setting of an attack: cw.steps=50; repeatable.")
 @click.option("--images", type=int, help="Test images to attack, class-balanced. [default: all]")
