@@ -117,9 +117,9 @@ def line(name: str, subject: Subject, audit: Audit, wanted: Sequence[str]) -> Li
     )
 
 
-def lines(root: Path, seeds: int, epochs: int) -> Iterator[Line]:
+def lines(root: Path, seeds: Sequence[int], epochs: int) -> Iterator[Line]:
     """Yield all audits, the honest networks' first."""
-    for seed in range(seeds):
+    for seed in seeds:
         for defense in DEFENSES:
             yield honest(root, defense, seed, epochs)
     for name in BROKEN:
@@ -131,12 +131,14 @@ def main() -> None:
     """Print every audit as it is done, and write all of them."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--runs", type=Path, default=Path("runs-audits"))
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
     done = []
-    for one in lines(asked.runs, asked.seeds, asked.epochs):
+    seeds = range(asked.first_seed, asked.first_seed + asked.seeds)
+    for one in lines(asked.runs, seeds, asked.epochs):
         done.append(one)
         print(json.dumps(asdict(one)), flush=True)
     good = [one for one in done if one.name == "honest"]

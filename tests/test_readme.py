@@ -10,6 +10,8 @@ from click.testing import CliRunner
 import robench
 from robench import archive
 from robench.cli import COMMANDS, cli
+from robench.ranking import Entry, rank
+from robench.standings import sections
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -32,18 +34,38 @@ def results() -> pd.DataFrame:
     return frame[frame["white_box"] & pd.Series(rows)]
 
 
-def test_the_results_are_those_of_the_records(results: pd.DataFrame) -> None:
-    lines = [line for line in README.splitlines() if re.match(r"\| (fgm|pgd|pgn|baseline)\b", line)]
+@pytest.fixture(scope="module")
+def entries() -> dict[str, Entry]:
+    """Return the ranked entries that the README's first table is of, by variant."""
+    found = archive.read(ROOT / "leaderboard" / "records")
+    standings = [one for section in sections(found) for one in section.standings]
+    (standing,) = (one for one in standings if one.target == 0.6)
+    return {one.variant: one for one in rank(standing, found.audits).entries}
+
+
+def test_the_results_are_those_of_the_records(
+    results: pd.DataFrame, entries: dict[str, Entry]
+) -> None:
+    lines = [line for line in README.splitlines() if re.match(r"\| \d \| (fgm|pgd|pgn|baseline)\b", line)]
     assert len(lines) == 4
     for line in lines:
-        defense = re.split(r"[ ,]", line.removeprefix("| "))[0]
+        place, defense = re.findall(r"^\| (\d) \| (\w+)", line)[0]
         own = results[results["variant"] == VARIANTS[defense]].set_index("attack")
-        cw = own.loc["cw"]
-        numbers = [cw.benign, cw.rho, cw.rho_low, cw.rho_high]
-        numbers += [cw.rho_correct, cw.rho_correct_low, cw.rho_correct_high]
+        entry, cw = entries[VARIANTS[defense]], own.loc["cw"]
+        assert entry.rank == int(place)
+        assert entry.numbers is not None
+        envelope = entry.numbers.rho_correct
+        numbers = [cw.benign, envelope.value, envelope.low, envelope.high]
+        numbers += [cw.rho, cw.rho_low, cw.rho_high]
         numbers += [own.loc["fgm"].accuracy, own.loc["mim"].accuracy]
         shown = re.findall(r"\d\.\d{3}", line)
         assert shown == [f"{number:.3f}" for number in numbers]
+
+
+def test_the_other_readings_have_the_ranks_that_are_said(entries: dict[str, Entry]) -> None:
+    assert "readings of `fgm` (rank 1, a tie) and `pgn` (rank 5)" in README
+    assert entries["fgm (through_attack=true)"].rank == entries["fgm"].rank == 1
+    assert entries["pgn (preset=paper, generator_width=0.25)"].rank == 5
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -18,8 +18,9 @@ DIRECTIONS = 100
 TRIED = 64
 """Images, still classified correctly under all attacks, that other means are tried on."""
 BY_LABELS, FARTHER = 16, 0.95
-LEAK = 0.20
-"""Accuracy by which a single step may fall behind an iterative attack."""
+LEAK = 0.30
+"""Accuracy by which a single step may fall behind an iterative attack: honest networks on digits
+came to 0.21, a network that has learned the single step to 0.5 and more."""
 NEAR = 1e-3
 UNSTABLE = 0.10
 
@@ -27,7 +28,7 @@ UNSTABLE = 0.10
 @check(
     "masking",
     source="Kurakin et al. (2017), label leaking; Wong et al. (2020), catastrophic overfitting",
-    threshold="single-step accuracy not above the benign one, nor 20 points above the iterative",
+    threshold="single-step accuracy not above the benign one, nor 30 points above the iterative",
     remedy="the network has learned the single step, not to resist: rank it by other attacks, and "
     "train it with random starts or several steps",
 )
