@@ -10,18 +10,21 @@ import torch
 from numpy.typing import NDArray
 
 from robench import archive, panel, weights
-from robench.archive import EVALUATIONS, Archive, Result
+from robench.archive import EVALUATIONS, GENERATORS, Archive, Result
 from robench.attacking import BATCH, exact, judge
 from robench.campaign import opened
 from robench.containment import contained
 from robench.data import Data
 from robench.errors import UserError
 from robench.evaluation import Subject
+from robench.fitting import AGAINST
 from robench.outcomes import Outcomes
 from robench.panel import Panel
 from robench.planning import data_at_hand, data_of
 from robench.questions import matched_rows, row_names
 from robench.rechecking import inconsistent, not_as_recorded, other_images, unlike_runs
+from robench.records import Run
+from robench.runs import read_run
 from robench.samples import Samples, samples_path
 
 CLOSE = 1e-3
@@ -114,6 +117,8 @@ def _run(
         why = "the data set is not at hand; say --data-dir"
         yield Finding(key, "pixels", 0, 0, left=why)
 
+    yield from _generators(found, run, at)
+
     @cache
     def subject(step: int) -> Subject | None:
         if data is None or step in absent:
@@ -123,6 +128,19 @@ def _run(
     for result in found.results:
         if result.evaluation.run == key and (steps is None or result.evaluation.step in steps):
             yield from _evaluation(found, subject, result, data)
+
+
+def _generators(found: Archive, run: Run, at: Path) -> Iterator[Finding]:
+    """Compare what attacks trained against the run, and against its sources, with its hashes."""
+    attacked = {kept.sha256 for kept in run.checkpoints}
+    records = [one.evaluation for one in found.results if one.evaluation.run == run.key]
+    attacked |= {one.source_weights for one in records if one.source_weights}
+    for done in sorted((at / GENERATORS).glob("*/DONE")):
+        trained = read_run(done.parent)
+        path = contained(at, contained(done.parent, done.parent / trained.final.file))
+        if trained.spec.settings.get(AGAINST) in attacked and (path.exists() or at == found.root):
+            reason = _damage(path, trained.final.sha256)
+            yield Finding(trained.key, "weights", 1, int(bool(reason)), reason)
 
 
 def _damage(path: Path, sha256: str) -> str:
