@@ -7,17 +7,15 @@ from pathlib import Path
 from torch import nn
 
 from robench import archive, panel
-from robench.archive import Result
 from robench.arsenal import chosen_attacks
 from robench.audit.auditing import CHECKS, case_of
 from robench.audit.case import Case
 from robench.campaign import opened
 from robench.data import Data
 from robench.evaluation import Subject, evaluate
-from robench.outcomes import Outcomes
 from robench.panel import Panel
 from robench.planning import Request, data_of, plan
-from robench.records import Evaluation, Finding, Setting
+from robench.records import Finding, Setting
 from robench.runs import read_run
 
 IMAGES = 60
@@ -79,8 +77,3 @@ def attacked(
 def finding(case: Case, name: str) -> Finding:
     """Return what one check finds."""
     return next(check for check in CHECKS if check.name == name).finding(case)
-
-
-def recorded(case: Case, *results: tuple[Evaluation, Outcomes]) -> Case:
-    """Return the case with other results, as they might have been recorded."""
-    return replace(case, results=tuple(Result(*one) for one in results), _made={})

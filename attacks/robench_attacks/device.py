@@ -140,6 +140,16 @@ class DeviceAttack(EvasionAttack):  # type: ignore[misc]  # ART has no types
         return Network(exact, rounded if approximate else None, lanes)
 
 
+def on_images(estimator: PyTorchClassifier, attack: TorchAttack) -> DeviceAttack:
+    """Aim an attack that needs images of two sides; UserError where the estimator takes others."""
+    built = DeviceAttack(estimator, attack)
+    if len(estimator.input_shape) != 3:
+        shape = tuple(estimator.input_shape)
+        name = type(attack).__name__
+        raise UserError(f"{name} needs images (channels, height, width), not of shape {shape}")
+    return built
+
+
 def _refuse(estimator: object) -> None:
     if not isinstance(estimator, PyTorchClassifier):
         raise UserError(

@@ -68,13 +68,9 @@ class Square(Attack):
 
     def build(self, estimator: "PyTorchClassifier") -> "EvasionAttack":
         """Return the attack as a drop-in for ART's; UserError unless images have two sides."""
-        from robench_attacks.device import DeviceAttack
+        from robench_attacks.device import on_images
 
-        built = DeviceAttack(estimator, self)
-        if len(estimator.input_shape) != 3:
-            shape = tuple(estimator.input_shape)
-            raise UserError(f"Square needs images (channels, height, width), not of shape {shape}")
-        return built
+        return on_images(estimator, self)
 
     def build_art(self, estimator: "PyTorchClassifier") -> "EvasionAttack":
         """Refuse: the same seed does not give the same images."""

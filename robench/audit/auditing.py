@@ -15,7 +15,7 @@ from robench.audit import comparing, masking, recorded, slopes, strength, wrappe
 from robench.audit.case import Case
 from robench.audit.check import Check
 from robench.data import Data
-from robench.environment import describe
+from robench.environment import describe, installed
 from robench.errors import UserError
 from robench.evaluation import NamedAttack, Subject
 from robench.plugins import ATTACKS
@@ -63,8 +63,8 @@ def audited(root: Path, subject: Subject, data: Data, found: Archive) -> tuple[A
     """
     there = found.audits.get(subject.checkpoint.sha256)
     keys = {one.evaluation.key for one in _results(subject, found)}
-    current = describe(data.test.y.device)["robench"]
-    if there and set(there.evaluations) == keys and there.environment.get("robench") == current:
+    version = installed("robench")
+    if there and set(there.evaluations) == keys and there.environment.get("robench") == version:
         return there, False
     made = audit(subject, data, found)
     write_json(root / AUDITS / f"{made.key}.json", asdict(made))

@@ -15,6 +15,7 @@ from robench.audit.probing import Probe
 from robench.data import Split
 from robench.envelope import envelope
 from robench.evaluation import Subject
+from robench.gradient import with_norm
 from robench.outcomes import Outcomes
 from robench.panel import Panel
 from robench.records import Match
@@ -108,6 +109,11 @@ class Case:
             given = (self.subject.network, self.subject.run.classes, self.panel)
             self._made[key] = probing.attacked(*given, chosen, probe, radius or self.radius)
         return self._made[key]
+
+
+def directions(x: Tensor, generator: torch.Generator) -> Tensor:
+    """Draw a direction an image: shaped as `x`, of L2 norm 1, whatever the device the same."""
+    return with_norm(torch.randn(x.shape, generator=generator).to(x.device), 1.0)
 
 
 def _of(outcomes: Outcomes, panel: Panel) -> Outcomes:

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from robench.audit.case import Case
 from robench.records import Family, Finding, Verdict
 
+HALF = 0.005
+"""Half a percentage point of accuracy."""
+
 
 @dataclass(frozen=True)
 class Reading:

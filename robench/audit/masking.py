@@ -6,14 +6,12 @@ from numpy.typing import NDArray
 
 from robench import metrics
 from robench.archive import Result
-from robench.audit.case import Case
-from robench.audit.check import Reading, check, percent, skipped, slack, verdict
-from robench.gradient import with_norm
+from robench.audit.case import Case, directions
+from robench.audit.check import HALF, Reading, check, percent, skipped, slack, verdict
+from robench.audit.sources import ATHALYE
 from robench.outcomes import LONGER
 from robench.standings import condition
 
-ATHALYE = "Athalye et al. (2018), Obfuscated Gradients"
-HALF = 0.005
 DIRECTIONS = 100
 TRIED = 64
 """Images, still classified correctly under all attacks, that other means are tried on."""
@@ -133,8 +131,7 @@ def random_directions(case: Case) -> Reading:
 def unstable(case: Case) -> Reading:
     """Does the loss hardly change within a tiny ball around an image?"""
     generator = torch.Generator().manual_seed(0)
-    drawn = torch.randn(case.x.shape, generator=generator).to(case.device)
-    moved = case.logits(case.x + NEAR * with_norm(drawn, 1.0))
+    moved = case.logits(case.x + NEAR * directions(case.x, generator))
     before = torch.nn.functional.cross_entropy(case.scores, case.y, reduction="none")
     after = torch.nn.functional.cross_entropy(moved, case.y, reduction="none")
     change = ((after - before).abs() / before.abs().clamp_min(1e-3)).clamp_max(1).mean()
@@ -161,8 +158,7 @@ def _at_random(case: Case, places: NDArray[np.intp]) -> int:
     x, y = case.x[places], case.y[places]
     fooled = torch.zeros(len(places), dtype=torch.bool, device=case.device)
     for _ in range(DIRECTIONS):
-        drawn = torch.randn(x.shape, generator=generator).to(case.device)
-        moved = (x + case.radius * with_norm(drawn, 1.0)).clamp(0, 1)
+        moved = (x + case.radius * directions(x, generator)).clamp(0, 1)
         fooled |= case.logits(moved).argmax(dim=1) != y
     return int(fooled.sum())
 

@@ -7,10 +7,10 @@ import numpy as np
 from robench.archive import Result
 from robench.audit.case import Case
 from robench.audit.check import Reading, check, skipped, slack, verdict
+from robench.audit.sources import CARLINI
 from robench.outcomes import Outcomes
 
 DEVIATIONS = 3
-CARLINI = "Carlini et al. (2019), On Evaluating Adversarial Robustness"
 
 
 @check(

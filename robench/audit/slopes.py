@@ -6,8 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from robench.audit.case import Case
-from robench.audit.check import Reading, check, percent, verdict
+from robench.audit.case import Case, directions
+from robench.audit.check import Reading, check, percent, skipped, verdict
+from robench.audit.sources import ATHALYE
 from robench.gradient import frozen, norms, with_norm
 
 ZEROS = 0.001
@@ -21,7 +22,7 @@ AUTOATTACK = "AutoAttack's zero-gradient check (Croce & Hein, 2020)"
 
 @check(
     "integrity",
-    source="Athalye et al. (2018), Obfuscated Gradients; " + AUTOATTACK,
+    source=f"{ATHALYE}; {AUTOATTACK}",
     threshold="none, or a thousandth of the correct images, zero or not finite",
     remedy="replace what has no derivative by its identity in the backward pass (BPDA), or attack "
     "without gradients and report that alone",
@@ -45,7 +46,7 @@ def saturation(case: Case) -> Reading:
 
 @check(
     "integrity",
-    source="Athalye et al. (2018), Obfuscated Gradients",
+    source=ATHALYE,
     threshold=f"{AGREE:.0%} of {IMAGES} images x {DIRECTIONS} directions do as the gradient says",
     remedy="the backward pass is not that of the forward pass: attack without it, or mend it",
 )
@@ -68,8 +69,7 @@ def _agreeing(case: Case, x: Tensor, y: Tensor, slope: Tensor, number: int) -> T
     Every other direction leans towards the gradient, which random ones hardly have a part of.
     """
     generator = torch.Generator().manual_seed(number)
-    drawn = torch.randn(x.shape, generator=generator).to(x.device)
-    direction = with_norm(drawn, 1.0)
+    direction = directions(x, generator)
     if number % 2:
         direction = with_norm(direction + with_norm(slope, 1.0), 1.0)
     expected = (slope * direction).flatten(1).sum(dim=1)
@@ -83,7 +83,7 @@ def _vanishing(case: Case, value: Callable[[Tensor, Tensor], Tensor]) -> Reading
     right = torch.from_numpy(case.correct).to(case.device)
     x, y = case.x[right], case.y[right]
     if not len(x):
-        return Reading("skipped", "no image is classified correctly")
+        return skipped("no image is classified correctly")
     slope = _slope(case, value, x, y)
     size = norms(slope).flatten()
     useless = int((~(torch.isfinite(size) & (size > 0))).sum())

@@ -8,12 +8,10 @@ from numpy.typing import NDArray
 from robench import metrics
 from robench.archive import Result
 from robench.audit.case import Case
-from robench.audit.check import Reading, check, percent, skipped, slack, verdict
+from robench.audit.check import HALF, Reading, check, percent, skipped, slack, verdict
+from robench.audit.sources import CARLINI
 from robench.outcomes import LONGER, Outcomes
 
-CARLINI = "Carlini et al. (2019), On Evaluating Adversarial Robustness"
-HALF = 0.005
-"""Half a percentage point of accuracy."""
 SOME, MANY = 0.02, 0.05
 """Honest networks on digits gain up to 2 points by four more starts."""
 SHORTER, FAR_SHORTER = 0.02, 0.10

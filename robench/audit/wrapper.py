@@ -11,9 +11,9 @@ from torch import Tensor
 from robench.attacking import predict
 from robench.audit.case import Case
 from robench.audit.check import Reading, check, skipped, verdict
+from robench.audit.sources import CARLINI
 from robench.estimator import wrap
 
-CARLINI = "Carlini et al. (2019), On Evaluating Adversarial Robustness"
 AUTOATTACK = "AutoAttack's checks (Croce & Hein, 2020)"
 ROUNDING = 1e-4
 """Of the largest output: what other batches and kernels change in float32."""
