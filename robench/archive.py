@@ -1,4 +1,4 @@
-"""All records of one folder, read and checked: runs, sources, matches, evaluations, audits."""
+"""All records of one folder, read and checked: runs, matches, evaluations, audits, studies."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from robench.containment import contained
 from robench.errors import UserError
 from robench.metrics import Distances, Interval
 from robench.outcomes import Outcomes
-from robench.records import Audit, Evaluation, Finding, Match, Run
+from robench.records import Audit, Evaluation, Finding, Match, Run, Study
 from robench.runs import read_json, read_runs
 from robench.samples import Samples, samples_path
 
@@ -21,8 +21,10 @@ GENERATORS = "generators"
 EVALUATIONS = "evaluations"
 MATCHES = "matches"
 AUDITS = "audits"
+STUDIES = "studies"
 EVALUATE_AGAIN = "delete it and run `robench eval` again"
 AUDIT_AGAIN = "delete it and run: robench audit"
+RUN_AGAIN = "delete it and run: robench run"
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +69,8 @@ class Archive:
     matches: tuple[Match, ...]
     audits: Mapping[str, Audit]
     """By the SHA-256 of the audited weights."""
+    studies: tuple[Study, ...] = ()
+    """By name."""
 
     def samples(self, evaluation: str) -> Samples:
         """Return the images kept of an evaluation; UserError where there are none."""
@@ -97,6 +101,7 @@ def read(root: Path) -> Archive:
         results=tuple(_result(path) for path in _records(root, EVALUATIONS)),
         matches=tuple(match for path in _records(root, MATCHES) for match in read_matches(path)),
         audits=_audits(root),
+        studies=tuple(read_study(path) for path in _records(root, STUDIES)),
     )
 
 
@@ -150,6 +155,16 @@ def read_audit(path: Path) -> Audit:
     if audit.key != path.stem:
         raise UserError(f"{path} describes the audit {audit.run}-{audit.step}; {AUDIT_AGAIN}")
     return audit
+
+
+def read_study(path: Path) -> Study:
+    """Read one study's record; UserError names it where it cannot be read."""
+    row = read_json(path)
+    row.pop("format")
+    study = _record(Study, row, path, RUN_AGAIN)
+    if study.name != path.stem:
+        raise UserError(f"{path} describes the study {study.name}; {RUN_AGAIN}")
+    return study
 
 
 def _audits(root: Path) -> dict[str, Audit]:

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from robench import archive, files
-from robench.archive import AUDITS, EVALUATIONS, GENERATORS, SOURCES, Archive
+from robench.archive import AUDITS, EVALUATIONS, GENERATORS, SOURCES, STUDIES, Archive
 from robench.containment import contained
 from robench.errors import UserError
 from robench.figures import Figure, sealed
@@ -148,14 +148,15 @@ def _copies(found: Archive, records: Path) -> Iterator[tuple[Path, bytes]]:
 
 
 def _others(root: Path, records: Path) -> Iterator[tuple[Path, bytes]]:
-    """Yield the records of what attacks trained first, and of reproductions."""
+    """Yield the records of what attacks trained first, of reproductions and of studies."""
     for done in sorted((root / GENERATORS).glob("*/DONE")):
         read_run(contained(root, done).parent)  # raises for one that cannot be read
         for name in RUN_FILES:
             path = contained(root, done.parent / name)
             yield records / GENERATORS / done.parent.name / name, path.read_bytes()
-    for path in sorted((root / reproductions.REPRODUCTIONS).glob("*.json")):
-        yield records / reproductions.REPRODUCTIONS / path.name, path.read_bytes()
+    for folder in (reproductions.REPRODUCTIONS, STUDIES):
+        for path in sorted((root / folder).glob("*.json")):
+            yield records / folder / path.name, contained(root, path).read_bytes()
 
 
 def _merged_matches(found: Archive, records: Path) -> Iterator[tuple[Path, bytes]]:
