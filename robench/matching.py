@@ -6,6 +6,7 @@ records: no weights, no attack, no rho is looked at.
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 from robench.errors import UserError
@@ -20,11 +21,13 @@ _WEAKER = 0.75
 def match(runs: Iterable[Run], target: float, tolerance: float = TOLERANCE) -> list[Match]:
     """Return one match for each protocol, variant of a defense, and seed.
 
-    A variant is a defense with all settings but its strength; the strengths tried compete. Among
-    the final checkpoints within `tolerance` of `target` the nearest wins, then the more accurate
-    one, then the run's name decides. Only where no final checkpoint is within, those kept along
-    training compete by the same rule, the later step winning a tie. Where none is within, the
-    match is `unmatched` and tells the nearest and what to try.
+    A variant is a defense with all settings but its strength; the strengths tried compete, and one
+    stands for all seeds that reach `target` with it: a mean over seeds is of one setting. That
+    which most seeds reach wins, then that of which most final checkpoints are within `tolerance`,
+    then that which reaches it latest in training, then the nearest, the more accurate, and the
+    run's name decides. Of its run a final checkpoint within is taken, else the nearest of those
+    kept along training. Where none is within, the match is `unmatched` and tells the nearest and
+    what to try.
 
     Accuracies are fractions, on validation images. Raises UserError for a target outside (0, 1).
     """
@@ -32,35 +35,87 @@ def match(runs: Iterable[Run], target: float, tolerance: float = TOLERANCE) -> l
         raise UserError(f"--matched-accuracy {target:g} is not between 0 and 1; 70 % is 0.70")
     if not 0 < tolerance < 1:
         raise UserError(f"--tolerance {tolerance:g} is not between 0 and 1; the default is 0.005")
-    groups: dict[tuple[str, str, int], list[Run]] = {}
+    groups: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
-        groups.setdefault((run.spec.protocol, run.variant, run.spec.seed), []).append(run)
-    return [_match(group, target, tolerance) for _, group in sorted(groups.items())]
+        groups.setdefault((run.spec.protocol, run.variant), []).append(run)
+    aim = _Aim(target, tolerance)
+    return [one for _, group in sorted(groups.items()) for one in aim.of_variant(group)]
 
 
-def _match(runs: Sequence[Run], target: float, tolerance: float) -> Match:
-    def order(kept: Checkpoint) -> tuple[float, float, int, str]:
-        off = round(abs(kept.accuracy - target), 12)
-        return (off, -kept.accuracy, -kept.step, kept.run)
+@dataclass(frozen=True)
+class _Aim:
+    """A benign accuracy and how far from it is near enough."""
 
-    kept = [checkpoint for run in runs for checkpoint in run.checkpoints]
-    within = [one for one in kept if abs(one.accuracy - target) <= tolerance + _ROUNDING]
-    finals = [one for one in within if one.final]
-    best = min(finals or within or kept, key=order)
-    spec = next(run.spec for run in runs if run.key == best.run)
-    return Match(
-        protocol=spec.protocol,
-        variant=next(run.variant for run in runs if run.key == best.run),
-        defense=spec.defense,
-        seed=spec.seed,
-        target=target,
-        tolerance=tolerance,
-        how="final" if finals else "training" if within else "unmatched",
-        run=best.run,
-        step=best.step,
-        accuracy=best.accuracy,
-        advice="" if within else _advice(runs, target),
-    )
+    target: float
+    tolerance: float
+
+    def of_variant(self, runs: Sequence[Run]) -> list[Match]:
+        """Return the match of each seed, all of one strength where that can be."""
+        chosen = self._one_strength(runs)
+        matches = []
+        for seed in sorted({run.spec.seed for run in runs}):
+            own = [run for run in runs if run.spec.seed == seed]
+            shared = [run for run in own if run in chosen and self._within(run)]
+            matches.append(self._match(own, shared or self._one_strength(own)))
+        return matches
+
+    def _one_strength(self, runs: Sequence[Run]) -> Sequence[Run]:
+        """Return the runs of the strength that stands for all of them."""
+        strengths: dict[float, list[Run]] = {}
+        for run in runs:
+            key = _value(run, run.strength) if run.strength else 0.0
+            strengths.setdefault(key, []).append(run)
+        return min(strengths.values(), key=self._order)
+
+    def _order(self, runs: Sequence[Run]) -> tuple[int, int, float, float, float, str]:
+        """Order strengths, the one to take first; `runs`: those of one."""
+        reached = [run for run in runs if self._within(run)]
+        taken = [self._taken(run) for run in reached or runs]
+        latest = sum(max(one.step for one in self._within(run)) for run in reached)
+        return (
+            -len(reached),
+            -sum(one.final for one in taken if reached),
+            -latest / max(len(reached), 1),
+            sum(self._off(one) for one in taken) / len(taken),
+            -sum(one.accuracy for one in taken) / len(taken),
+            min(one.run for one in taken),
+        )
+
+    def _match(self, runs: Sequence[Run], chosen: Sequence[Run]) -> Match:
+        """Return the match of one seed; `runs`: all of it, `chosen`: those of its strength."""
+        near = [run for run in chosen if self._within(run)] or list(runs)
+        best = min((self._taken(run) for run in near), key=self._nearest)
+        run = next(run for run in runs if run.key == best.run)
+        within = self._off(best) <= self.tolerance + _ROUNDING
+        return Match(
+            protocol=run.spec.protocol,
+            variant=run.variant,
+            defense=run.spec.defense,
+            seed=run.spec.seed,
+            target=self.target,
+            tolerance=self.tolerance,
+            how=("final" if best.final else "training") if within else "unmatched",
+            run=best.run,
+            step=best.step,
+            accuracy=best.accuracy,
+            advice="" if within else _advice(runs, self.target),
+        )
+
+    def _taken(self, run: Run) -> Checkpoint:
+        """Return the checkpoint that stands for a run."""
+        within = self._within(run)
+        finals = [kept for kept in within if kept.final]
+        return min(finals or within or run.checkpoints, key=self._nearest)
+
+    def _within(self, run: Run) -> list[Checkpoint]:
+        edge = self.tolerance + _ROUNDING
+        return [kept for kept in run.checkpoints if self._off(kept) <= edge]
+
+    def _nearest(self, kept: Checkpoint) -> tuple[float, float, int, str]:
+        return (self._off(kept), -kept.accuracy, -kept.step, kept.run)
+
+    def _off(self, kept: Checkpoint) -> float:
+        return round(abs(kept.accuracy - self.target), 12)
 
 
 def _advice(runs: Sequence[Run], target: float) -> str:

@@ -70,16 +70,44 @@ def test_a_final_checkpoint_comes_before_a_nearer_one_along_training() -> None:
 
 
 def test_checkpoints_along_training_stand_in() -> None:
-    runs = [trained(0.8, [0.5, 0.698, 0.71]), trained(0.85, [0.4, 0.703], value=0.2)]
-    found = single(runs)
-    assert (found.how, found.run, found.step) == ("training", runs[0].key, 2)
-    assert found.accuracy == 0.698
+    found = single([trained(0.8, [0.5, 0.698, 0.71]), trained(0.85, [0.3, 0.4, 0.5], value=0.2)])
+    assert (found.how, found.step, found.accuracy) == ("training", 2, 0.698)
+
+
+def test_along_training_the_strength_that_is_latest_there_wins_though_it_is_farther() -> None:
+    early, late = trained(0.9, [0.7, 0.8]), trained(0.75, [0.3, 0.5, 0.704], value=0.2)
+    found = single([early, late])
+    assert (found.run, found.step) == (late.key, 3)
+
+
+def test_of_one_run_the_nearest_along_training_is_taken() -> None:
+    assert single([trained(0.9, [0.5, 0.701, 0.704])]).step == 2
+
+
+def test_one_strength_stands_for_all_seeds_that_reach_it() -> None:
+    shared = [trained(0.8, [0.7], seed=seed, value=0.1) for seed in (0, 1, 2)]
+    alone = trained(0.7, [0.6], seed=0, value=0.2)
+    found = match([*shared, alone], 0.7)
+    assert [one.run for one in found] == [run.key for run in shared]
+
+
+def test_of_strengths_with_as_many_seeds_that_with_more_final_checkpoints_wins() -> None:
+    weak = [trained(0.8, [0.6, 0.65, 0.7], seed=seed, value=0.1) for seed in (0, 1)]
+    strong = [trained(0.701, [0.6], seed=seed, value=0.2) for seed in (0, 1)]
+    assert [one.run for one in match([*weak, *strong], 0.7)] == [run.key for run in strong]
+
+
+def test_a_seed_that_the_others_strength_leaves_short_has_its_own() -> None:
+    shared = [trained(0.8, [0.7], seed=seed, value=0.1) for seed in (0, 1)]
+    missed, own = trained(0.6, seed=2, value=0.1), trained(0.7, seed=2, value=0.05)
+    found = match([*shared, missed, own], 0.7)
+    assert [one.run for one in found] == [shared[0].key, shared[1].key, own.key]
 
 
 def test_of_two_as_near_the_more_accurate_wins() -> None:
     runs = [trained(0.697, value=0.2), trained(0.703, value=0.1)]
     assert single(runs).accuracy == 0.703
-    assert single([trained(0.9, [0.697, 0.703]), trained(0.9, [0.697], value=0.2)]).step == 2
+    assert single([trained(0.9, [0.697, 0.703])]).step == 2
 
 
 def test_of_two_as_accurate_the_run_s_name_decides() -> None:
