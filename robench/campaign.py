@@ -168,7 +168,8 @@ def trained_source(
     root: Path, wanted: RunSpec, defense: Defense, data: Data, *, bar: bool
 ) -> Generator[tuple[Event, bool], None, Subject]:
     """Return the network that black-box images are made on, trained if it is missing."""
-    for row in train(wanted, defense, classifier_of(wanted, data), data, root, bar=bar):
+    build = classifier_of(wanted, data.shape, len(data.classes))
+    for row in train(wanted, defense, build, data, root, bar=bar):
         yield row, True
     run = read_run(root / wanted.key)
     return opened(root / wanted.key, run, run.final.step, data)
@@ -176,5 +177,5 @@ def trained_source(
 
 def opened(folder: Path, run: Run, step: int, data: Data) -> Subject:
     """Load a checkpoint of a run folder onto the device of `data`."""
-    build = classifier_of(run.spec, data)
+    build = classifier_of(run.spec, run.shape, run.classes)
     return open_subject(folder, run, step, build, data.test.y.device)

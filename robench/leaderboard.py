@@ -1,6 +1,6 @@
 """The leaderboard folder: records merged into it, and the page and figures computed from them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from robench.containment import contained
 from robench.errors import UserError
 from robench.figures import Figure, sealed
 from robench.page import page
+from robench.questions import matched_rows, row_names
 from robench.records import Match
 from robench.reproduction import page as reproduced
 from robench.reproduction import record as reproductions
@@ -26,13 +27,13 @@ RUN_FILES = ("manifest.json", "history.csv", "checkpoints.csv", "DONE")
 """What a run is remembered by, its weights excepted; DONE last, as it vouches for the others."""
 
 
-def publish(runs: Path, out: Path) -> None:
+def publish(runs: Path, out: Path, weights_of: Sequence[str] = ()) -> None:
     """Merge the records of the runs folder `runs` into the leaderboard folder `out`.
 
-    Copies what is matched or evaluated, with its audits, without weights. Records of the same name
-    are overwritten, a match replaces that of the same defense, variant and seed; nothing is taken
-    away. Raises UserError, naming the file, for a record that cannot be read; then nothing is
-    written.
+    Copies what is matched or evaluated, with its audits, and the weights of the rows `weights_of`
+    alone, called as `robench verify` has them. Records of the same name are overwritten, a match
+    replaces that of the same defense, variant and seed; nothing is taken away. Raises UserError,
+    naming the file, for a record that cannot be read; then nothing is written.
     """
     if not runs.is_dir():
         raise UserError(f"no runs folder {runs}; train first, or pass --runs")
@@ -41,7 +42,8 @@ def publish(runs: Path, out: Path) -> None:
     reproductions.read_all(runs)  # raises for one that cannot be read
     read_runs(runs / GENERATORS)  # as well
     records = out / RECORDS
-    for path, content in [*_copies(found, records), *_merged_matches(found, records)]:
+    copies = [*_weights(found, records, weights_of), *_copies(found, records)]
+    for path, content in [*copies, *_merged_matches(found, records)]:
         _update(path, content)
 
 
@@ -145,6 +147,22 @@ def _copies(found: Archive, records: Path) -> Iterator[tuple[Path, bytes]]:
         file = Path(AUDITS, f"{found.audits[weights].key}.json")
         yield records / file, (found.root / file).read_bytes()
     yield from _others(found.root, records)
+
+
+def _weights(found: Archive, records: Path, rows: Sequence[str]) -> Iterator[tuple[Path, bytes]]:
+    """Yield the matched checkpoints of rows, so that others can verify them without training."""
+    from robench.weights import load  # torch takes seconds to import
+
+    for words in rows:
+        matched = matched_rows(found, words)
+        if not matched:
+            there = ", ".join(row_names(found)) or "none"
+            raise UserError(f"no matched row {words!r} under {found.root}; rows: {there}")
+        for row in matched:
+            kept = next(one for one in row.run.checkpoints if one.step == row.match.step)
+            path = contained(found.root, found.root / kept.run / kept.file)
+            load(path, kept.sha256)  # raises for what is not as it was
+            yield records / kept.run / kept.file, path.read_bytes()
 
 
 def _others(root: Path, records: Path) -> Iterator[tuple[Path, bytes]]:

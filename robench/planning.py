@@ -164,11 +164,13 @@ def data_at_hand(spec: RunSpec, data_dir: Path | None, runs: Path, device: str) 
         return None
 
 
-def classifier_of(spec: RunSpec, data: Data) -> Callable[[], nn.Module]:
-    """Return what builds a run's classifier."""
+def classifier_of(
+    spec: RunSpec, shape: tuple[int, int, int], classes: int
+) -> Callable[[], nn.Module]:
+    """Return what builds a run's classifier for images of (channels, height, width)."""
     model = MODELS.recorded(spec.model)
     architecture = configure(model.cls, spec.model_settings, model.name)
-    return lambda: architecture.build(data.shape, len(data.classes))
+    return lambda: architecture.build(shape, classes)
 
 
 def defense_of(spec: RunSpec) -> Defense | None:

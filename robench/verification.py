@@ -12,18 +12,18 @@ from numpy.typing import NDArray
 from robench import archive, panel, weights
 from robench.archive import EVALUATIONS, GENERATORS, Archive, Result
 from robench.attacking import BATCH, exact, judge
-from robench.campaign import opened
 from robench.containment import contained
 from robench.data import Data
+from robench.environment import choose_device
 from robench.errors import UserError
-from robench.evaluation import Subject
+from robench.evaluation import Subject, open_subject
 from robench.fitting import AGAINST
 from robench.outcomes import Outcomes
 from robench.panel import Panel
-from robench.planning import data_at_hand, data_of
+from robench.planning import classifier_of, data_at_hand, data_of
 from robench.questions import matched_rows, row_names
 from robench.rechecking import inconsistent, not_as_recorded, other_images, unlike_runs
-from robench.records import Run
+from robench.records import Checkpoint, Run
 from robench.runs import read_run
 from robench.samples import Samples, samples_path
 
@@ -80,8 +80,8 @@ def verify(
     Each checkpoint's file against its hash; then, for every evaluation: its outcomes with each
     other and with the runs it names, the images against their hash, the predictions on all of them,
     and, of the adversarial images that were kept, pixels, predictions, success and norms. `runs`:
-    the folder of weights and data where `root` has records alone, as in a leaderboard; what is not
-    there, nor in `data_dir`, is then left, and the finding says so. None: all is under `root`.
+    the folder of data, and of weights that `root` lacks, where `root` is a leaderboard; what is in
+    neither, nor in `data_dir`, is then left, and the finding says so. None: all is under `root`.
     Raises UserError where there is no such run or row.
     """
     found = archive.read(root)
@@ -102,17 +102,17 @@ def _run(
         data: Data | None = data_of(run.spec, data_dir, at, device)
     else:
         data = data_at_hand(run.spec, data_dir, at, device)
-    absent = set()
+    folders = {}
     for kept in run.checkpoints:
         if steps is None or kept.step in steps:
-            name = f"{key}, step {kept.step}"
-            path = contained(at / key, at / key / kept.file)
-            if runs is None or path.is_file():
-                reason = _damage(path, kept.sha256)
-                yield Finding(name, "weights", 1, int(bool(reason)), reason)
-            else:
-                absent.add(kept.step)
-                yield Finding(name, "predictions", 0, 0, left=f"no weights at {path}")
+            name, folder = f"{key}, step {kept.step}", _holding(kept, [at, found.root])
+            if folder is None and runs is not None:
+                left = f"no weights at {at / key / kept.file}"
+                yield Finding(name, "predictions", 0, 0, left=left)
+                continue
+            folders[kept.step] = folder or at / key
+            reason = _damage(folders[kept.step] / kept.file, kept.sha256)
+            yield Finding(name, "weights", 1, int(bool(reason)), reason)
     if data is None:
         why = "the data set is not at hand; say --data-dir"
         yield Finding(key, "pixels", 0, 0, left=why)
@@ -121,13 +121,22 @@ def _run(
 
     @cache
     def subject(step: int) -> Subject | None:
-        if data is None or step in absent:
+        if step not in folders:
             return None
-        return opened(at / key, run, step, data)
+        build = classifier_of(run.spec, run.shape, run.classes)
+        return open_subject(folders[step], run, step, build, choose_device(device))
 
     for result in found.results:
         if result.evaluation.run == key and (steps is None or result.evaluation.step in steps):
             yield from _evaluation(found, subject, result, data)
+
+
+def _holding(kept: Checkpoint, roots: Sequence[Path]) -> Path | None:
+    """Return the first run folder that holds the weights of a checkpoint; None where none does."""
+    for root in roots:
+        if contained(root / kept.run, root / kept.run / kept.file).is_file():
+            return root / kept.run
+    return None
 
 
 def _generators(found: Archive, run: Run, at: Path) -> Iterator[Finding]:
@@ -176,8 +185,8 @@ def _evaluation(
     if path.exists():
         kept = Samples.load(contained(found.root, path))
         bad = not_as_recorded(kept, outcomes, record.radius, shown)
-        if subject is not None and shown is not None:
-            bad |= _samples(subject, kept, outcomes, shown, record.radius)
+        if subject is not None:
+            bad |= _samples(subject, kept, outcomes, shown or _own_images(kept), record.radius)
         yield Finding(record.key, "adversarial images", len(kept), int(bad.sum()))
 
 
@@ -191,11 +200,17 @@ def _samples(
         return np.ones(count, dtype=bool)
     now = judge(subject.network, kept.adversarial, part, radius).outcomes
     turned = _differing(subject, kept.adversarial, outcomes.adversarial[:count])
+    turned |= _differing(subject, part.x, outcomes.clean[:count])
     fooled = (now.success != outcomes.success[:count]) & (
         now.adversarial == outcomes.adversarial[:count]
     )
     wrong: NDArray[np.bool_] = turned | fooled
     return wrong
+
+
+def _own_images(kept: Samples) -> Panel:
+    """Return the images that were kept, where the data set is not at hand to compare them with."""
+    return Panel(kept.index.astype(np.int64), kept.image, kept.label.astype(np.int64), hash="")
 
 
 @torch.no_grad()

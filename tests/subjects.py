@@ -15,7 +15,7 @@ from robench_attacks.pgn import PGN
 def opened(runs: Path, data: Data, seed: int = 0) -> Subject:
     """Return the run of a seed, as it was after its last epoch."""
     run = next(run for run in read_runs(runs) if run.spec.seed == seed)
-    build = classifier_of(run.spec, data)
+    build = classifier_of(run.spec, run.shape, run.classes)
     return open_subject(runs / run.key, run, run.final.step, build, data.test.x.device)
 
 

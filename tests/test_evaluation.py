@@ -110,7 +110,8 @@ def test_outcomes_are_those_of_the_recorded_weights(evaluated: Path, tints: Path
     shown = choose(data, 12, 0)
     for result in found.results:
         run = found.runs[result.evaluation.run]
-        step, build = result.evaluation.step, classifier_of(run.spec, data)
+        step = result.evaluation.step
+        build = classifier_of(run.spec, run.shape, run.classes)
         subject = open_subject(evaluated / run.key, run, step, build, data.test.x.device)
         outcomes = result.outcomes
         assert np.array_equal(outcomes.index, shown.index)
@@ -174,7 +175,7 @@ def test_run_is_no_source_for_its_own_checkpoints(runs: Path, tints: Path) -> No
     data = data_of(run.spec, tints, runs, "cpu")
 
     def opened(step: int) -> Any:
-        build = classifier_of(run.spec, data)
+        build = classifier_of(run.spec, run.shape, run.classes)
         return open_subject(runs / run.key, run, step, build, data.test.x.device)
 
     first, last = opened(run.checkpoints[0].step), opened(run.final.step)

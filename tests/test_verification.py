@@ -234,6 +234,42 @@ def test_a_leaderboard_is_checked_with_weights_that_are_there(
     assert compared(findings) == NO_WEIGHTS | {"weights", "predictions"}
 
 
+def test_weights_that_are_published_are_verified_without_runs_or_images(
+    attacked: tuple[Path, str, Path], board: Path, tmp_path: Path
+) -> None:
+    runs, _, record = attacked
+    report = ["report", "--runs", runs, "--out", board]
+    assert tiny.robench(*report, "--weights", "baseline 0.605").code == 0
+    nowhere = tmp_path / "nowhere"
+    findings = list(verify(board / "records", "baseline 0.605", None, "cpu", nowhere))
+    assert all(one.matches for one in findings)
+    assert compared(findings) == {"weights", "networks named", "outcomes", "adversarial images"}
+    kept = board / "records" / "evaluations" / record.name
+
+    def other(shown: Samples) -> Samples:
+        return replace(shown, image=shown.image[::-1], adversarial=shown.adversarial[::-1])
+
+    samples(other)(kept)  # norms stay, what the network says of them does not
+    wrong = [
+        one
+        for one in verify(board / "records", "baseline", None, "cpu", nowhere)
+        if not one.matches
+    ]
+    assert {(one.subject, one.compared) for one in wrong} == {(record.stem, "adversarial images")}
+
+
+def test_weights_of_no_row_are_refused(
+    attacked: tuple[Path, str, Path], board: Path, tmp_path: Path
+) -> None:
+    done = tiny.robench("report", "--runs", attacked[0], "--out", board, "--weights", "pgn 0.605")
+    assert done.code == 2
+    assert "no matched row 'pgn 0.605'" in done.err
+    assert "rows: baseline 0.605, baseline 0.70" in done.err
+    done = tiny.robench("report", "--runs", tmp_path / "none", "--out", board, "--weights", "x")
+    assert done.code == 2
+    assert "there is no runs folder" in done.err
+
+
 @pytest.mark.parametrize("at_hand", [True, False])
 @pytest.mark.parametrize("name", CHANGES)
 def test_changed_records_of_a_leaderboard_are_found(
