@@ -9,8 +9,9 @@ from robench.archive import AUDITS, EVALUATIONS, GENERATORS, SOURCES, STUDIES, A
 from robench.containment import contained
 from robench.errors import UserError
 from robench.figures import Figure, sealed
+from robench.notes import filled
 from robench.page import page
-from robench.questions import matched_rows, row_names
+from robench.questions import cells_of, matched_rows, row_names
 from robench.records import Match
 from robench.reproduction import page as reproduced
 from robench.reproduction import record as reproductions
@@ -22,7 +23,9 @@ README = "README.md"
 RECORDS = "records"
 FIGURES = "figures"
 NOTES = "notes.md"
-"""Markdown beside the records that opens the page: what only a person can say of them."""
+"""Markdown beside the records that opens the page: what only a person can say of them.
+
+Its numbers are filled in from the records, see `robench.notes`."""
 RUN_FILES = ("manifest.json", "history.csv", "checkpoints.csv", "DONE")
 """What a run is remembered by, its weights excepted; DONE last, as it vouches for the others."""
 
@@ -96,9 +99,10 @@ def page_of(made: Reproduction) -> str:
 def _plan(records: Path) -> tuple[dict[str, bytes], list[Figure]]:
     """Return every page by its path, and all figures that they show."""
     found, made = archive.read(records), reproductions.read_all(records)
-    notes = _read(records / NOTES) or b""
+    notes = _text(_read(records / NOTES) or b"", records / NOTES)
+    notes = filled(notes, lambda: cells_of(found))
     listed = [(one.title, reproduced.path(one)) for one in made]
-    text, figures = page(found, sections(found), _text(notes, records / NOTES), listed)
+    text, figures = page(found, sections(found), notes, listed)
     pages = {README: text.encode()}
     for one in made:
         text, own = reproduced.page(one, found)

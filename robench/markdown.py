@@ -34,6 +34,11 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
 
+def details(summary: str, body: str) -> str:
+    """Return Markdown that a code host folds away under one line; `summary` is plain text."""
+    return f"<details>\n<summary>{escape(summary)}</summary>\n\n{body}\n\n</details>"
+
+
 def block(lines: Iterable[str]) -> str:
     """Return a fenced block of shell commands, fenced longer than any run of ticks in it."""
     commands = [visible(" ".join(line.split())) for line in lines]
