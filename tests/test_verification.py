@@ -1,10 +1,9 @@
 """Verifying: an honest record matches, and each number in it that was changed is found."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import subjects
@@ -13,14 +12,14 @@ from recordings import Recorder, match
 from robench import archive, leaderboard, weights
 from robench.data import Data
 from robench.evaluation import NamedAttack, evaluate
-from robench.outcomes import Outcomes
 from robench.panel import choose
 from robench.rechecking import unlike_runs
 from robench.runs import RunFolder, read_run, vouch
-from robench.samples import Samples, samples_path
+from robench.samples import Samples
 from robench.verification import Finding, verify
 from robench_attacks.deepfool import DeepFool
 from robench_attacks.fgm import FGM
+from tampering import CHANGES, samples
 
 ATTACKS = (NamedAttack("fgm", FGM(eps=0.5)), NamedAttack("deepfool", DeepFool()))
 KEPT = 6
@@ -54,86 +53,6 @@ def test_honest_records_match(attacked: tuple[Path, str, Path], tints: Path) -> 
     done = tiny.robench("verify", key, "--runs", runs, "--data-dir", tints, "--device", "cpu")
     assert done.code == 0
     assert f"all {len(findings)} comparisons match" in done.out
-
-
-def outcomes(change: Callable[[Outcomes], Outcomes]) -> Callable[[Path], None]:
-    """Return what rewrites the outcomes beside a record."""
-
-    def rewrite(record: Path) -> None:
-        path = record.with_suffix(".npz")
-        change(Outcomes.load(path)).save(path)
-
-    return rewrite
-
-
-def samples(change: Callable[[Samples], Samples]) -> Callable[[Path], None]:
-    """Return what rewrites the images kept beside a record."""
-
-    def rewrite(record: Path) -> None:
-        change(Samples.load(samples_path(record))).save(samples_path(record))
-
-    return rewrite
-
-
-def turned(classes: np.ndarray) -> np.ndarray:
-    """Return other classes, of the three there are, for the first image."""
-    return np.concatenate([(classes[:1] + 1) % 3, classes[1:]])
-
-
-CHANGES: dict[str, tuple[str, Callable[[Path], None]]] = {
-    "a class before the attack": (
-        "predictions",
-        outcomes(lambda o: replace(o, clean=turned(o.clean))),
-    ),
-    "a class after it": (
-        "adversarial images",
-        outcomes(lambda o: replace(o, adversarial=turned(o.adversarial))),
-    ),
-    "a success": (
-        "adversarial images",
-        outcomes(lambda o: replace(o, success=np.concatenate([~o.success[:1], o.success[1:]]))),
-    ),
-    "a norm": (
-        "adversarial images",
-        outcomes(lambda o: replace(o, norm=o.norm * np.float32(0.99))),
-    ),
-    "which images": (
-        "network and images",
-        outcomes(lambda o: replace(o, index=o.index[::-1].copy())),
-    ),
-    "a label": (
-        "network and images",
-        outcomes(lambda o: replace(o, label=turned(o.label))),
-    ),
-    "a distance": (
-        "outcomes",
-        outcomes(lambda o: replace(o, distance=o.distance * np.float32(0.99))),
-    ),
-    "a failure's distance": (
-        "outcomes",
-        outcomes(lambda o: replace(o, distance=np.zeros_like(o.distance))),
-    ),
-    "a distance beyond the radius": (
-        "outcomes",
-        outcomes(lambda o: replace(o, distance=o.distance * 9, norm=o.norm * 9)),
-    ),
-    "an image that there is none of": (
-        "network and images",
-        outcomes(lambda o: replace(o, index=o.index + np.int32(1000))),
-    ),
-    "a pixel of an adversarial image": (
-        "adversarial images",
-        samples(lambda s: replace(s, adversarial=np.clip(s.adversarial + 0.01, 0, 1))),
-    ),
-    "a pixel of a clean image": (
-        "adversarial images",
-        samples(lambda s: replace(s, image=s.image * np.float32(0.9))),
-    ),
-    "NaN in an adversarial image": (
-        "adversarial images",
-        samples(lambda s: replace(s, adversarial=s.adversarial * np.float32(np.nan))),
-    ),
-}
 
 
 @pytest.mark.parametrize("name", CHANGES)
