@@ -153,4 +153,34 @@ class Gallery:
     rows: tuple[PictureRow, ...]
 
 
-Content = AccuracyNorm | RobustnessCurve | AlongTraining | Gallery
+@dataclass(frozen=True)
+class Place:
+    """A defense in a ranking: its rank and the number it is ranked by, the mean over seeds."""
+
+    label: str
+    variant: int
+    rank: int
+    value: Interval
+    seeds: tuple[float, ...]
+    """The same number of each seed, where there are several."""
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A ranking at one benign accuracy, best first."""
+
+    title: str
+    places: tuple[Place, ...]
+
+
+@dataclass(frozen=True)
+class AtAGlance:
+    """The rankings of one protocol beside each other, by benign accuracy."""
+
+    title: str
+    axis: str
+    """What they are ranked by."""
+    panels: tuple[Ranked, ...]
+
+
+Content = AccuracyNorm | RobustnessCurve | AlongTraining | Gallery | AtAGlance

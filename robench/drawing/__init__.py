@@ -5,8 +5,15 @@ from typing import Literal
 
 from matplotlib.figure import Figure as Canvas
 
-from robench.contents import AccuracyNorm, AlongTraining, Content, Gallery, RobustnessCurve
-from robench.drawing import accuracy_norm, along_training, gallery, robustness
+from robench.contents import (
+    AccuracyNorm,
+    AlongTraining,
+    AtAGlance,
+    Content,
+    Gallery,
+    RobustnessCurve,
+)
+from robench.drawing import accuracy_norm, along_training, at_a_glance, gallery, robustness
 from robench.drawing.style import theme
 
 
@@ -30,3 +37,5 @@ def draw(content: Content) -> Canvas:
             return along_training.draw(content)
         case Gallery():
             return gallery.draw(content)
+        case AtAGlance():
+            return at_a_glance.draw(content)

@@ -97,7 +97,8 @@ def wrapped(text: str, width: int, lines: int = 3) -> str:
     if len(textwrap.wrap(shown, width)) > lines:  # words do not fill their lines
         shown = label(text, width * lines - lines * width // 4)
     count = min(lines, len(textwrap.wrap(shown, width)))
-    for narrow in range(width // 2, width):  # lines of about the same length
+    longest = min(width, max(map(len, shown.split()), default=0))  # a word that fits stays whole
+    for narrow in range(max(width // 2, longest), width):  # lines of about the same length
         if len(broken := textwrap.wrap(shown, narrow)) <= count:
             return "\n".join(broken)
     return "\n".join(textwrap.wrap(shown, width)[:lines])
