@@ -2,6 +2,7 @@
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -17,10 +18,32 @@ VALUES = 100_000
 
 def read(path: Path) -> object:
     """Return the content of a YAML file; UserError, without its name, for what is none."""
+    return parse(text_of(path))
+
+
+def text_of(path: Path) -> str:
+    """Return the text of a file that a person wrote; UserError, without its name, for what is none.
+
+    What it holds need not be YAML.
+    """
     try:
-        return parse(files.read(path, MOST).decode())
+        return files.read(path, MOST).decode()
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"cannot be read ({error})") from None
+
+
+def mapping(value: object, what: str) -> dict[str, Any]:
+    """Return a copy of a mapping whose keys are text; nothing is an empty one.
+
+    Raises UserError for anything else, called `what`.
+    """
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise UserError(f"{what} is a {type(value).__name__}, not a mapping of keys to values")
+    if odd := [key for key in value if not isinstance(key, str)]:
+        raise UserError(f"{what}: the key {odd[0]} is not text; put it in quotes")
+    return dict(value)
 
 
 def parse(text: str) -> object:

@@ -1,6 +1,6 @@
 """From what varies to requests: every combination, for one defense or several."""
 
-import difflib
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +12,7 @@ from robench.planning import PRECISIONS, Request
 from robench.plugins import DEFENSES
 from robench.records import Setting
 from robench.settings import Field, declared
+from robench.spelling import suggestion
 
 Values = Mapping[str, Sequence[Setting]]
 """What each key is to be in turn, text or typed."""
@@ -33,6 +34,10 @@ SHORT = {"lr": "learning_rate", "batch-size": "batch_size"}
 _SHARED = ("model", "dataset")
 """Whose settings are given as `model.width`, for every defense."""
 _TEXTS = ("dataset", "data_dir", "model")
+_SEED = "seed"
+"""The one field that a defense's grid may say for itself: the others make another protocol."""
+MOST = 10_000
+"""Requests of one grid of one defense: a slip of the pen multiplies quickly."""
 
 
 def expand(template: Request, values: Values) -> list[Request]:
@@ -62,31 +67,68 @@ def for_defenses(template: Request, defenses: Sequence[str], values: Values) -> 
 
 
 def read_file(path: Path, template: Request) -> list[Request]:
-    """Return the requests of a YAML file: mappings of scalars and lists, one list a key.
-
-    At the top stand `dataset`, `data_dir`, `model`, fields of a request, `model.KEY` and
-    `dataset.KEY`; under `defenses`, for each defense, its settings. What the file does not say is
-    as in `template`. Raises UserError, naming the file, for what is anything else.
-    """
+    """Return the requests of a YAML file; see `read`. Raises UserError, which names the file."""
     try:
-        content = _mapping(documents.read(path), "a grid")
-        for key in content:
-            _check_top(key)
-        named = _mapping(content.pop("defenses", None), "defenses")
-        if not named:
-            raise UserError("no defenses; write `defenses: {NAME: {SETTING: [VALUE, ...]}}`")
-        texts = {key: content.pop(key) for key in _TEXTS if key in content}
-        values = {key: _list(key, value) for key, value in content.items() if value is not None}
-        for defense, settings in named.items():
-            for key, value in _mapping(settings, defense).items():
-                values[f"{defense}.{key}"] = _list(f"{defense}.{key}", value)
-        return for_defenses(_placed(template, texts), list(named), values)
+        return read(documents.read(path), template)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
 
 
+def read(given: object, template: Request) -> list[Request]:
+    """Return the requests of a grid: mappings of scalars and lists, one list a key.
+
+    At the top stand `dataset`, `data_dir`, `model`, fields of a request, `model.KEY` and
+    `dataset.KEY`; under `defenses`, for each defense, its settings and seeds, or a list of several
+    such grids. What is not said is as in `template`. Raises UserError for what is anything else.
+    """
+    content = documents.mapping(given, "a grid")
+    for key in content:
+        _check_top(key)
+    named = documents.mapping(content.pop("defenses", None), "defenses")
+    if not named:
+        raise UserError("no defenses; write `defenses: {NAME: {SETTING: [VALUE, ...]}}`")
+    texts = {key: content.pop(key) for key in _TEXTS if key in content}
+    shared = {key: _list(key, value) for key, value in content.items() if value is not None}
+    placed = _placed(template, texts)
+    return [
+        request
+        for defense, own in named.items()
+        for one in _grids(defense, own)
+        for request in for_defenses(placed, [defense], {**shared, **_own(defense, one)})
+    ]
+
+
+def _grids(defense: str, own: object) -> list[dict[str, Any]]:
+    """Return the grids of one defense: a mapping is a list of one."""
+    if not isinstance(own, list):
+        return [documents.mapping(own, defense)]
+    if not own:
+        raise UserError(f"{defense}: an empty list of grids; write {{}} for the defaults")
+    return [documents.mapping(one, f"{defense}, grid {n}") for n, one in enumerate(own, start=1)]
+
+
+def _own(defense: str, grid: Mapping[str, Any]) -> dict[str, list[Setting]]:
+    """Return what one grid of a defense says, under the names that `for_defenses` knows.
+
+    A setting of the defense goes before a field of the request that is called the same.
+    """
+    settings = {one.name for one in declared(DEFENSES.get(defense).cls)}
+    values = {}
+    for key, value in grid.items():
+        field = key not in settings and _is_field(key)
+        if field and key != _SEED:
+            raise UserError(
+                f"{defense}: {key} is the same for all that is compared; write it at the top, or "
+                "make it another file"
+            )
+        values[key if field else f"{defense}.{key}"] = _list(f"{defense}.{key}", value)
+    return values
+
+
 def _varied(template: Request, axes: Iterable[_Axis]) -> list[Request]:
-    requests = [template]
+    axes, requests = list(axes), [template]
+    if (count := math.prod(len(choices) for _, _, choices in axes)) > MOST:
+        raise UserError(f"{count:,} combinations for {template.defense}, more than {MOST:,}")
     for key, setting, choices in axes:
         requests = [_with(one, key, setting, value) for one in requests for value in choices]
     return requests
@@ -127,7 +169,7 @@ def _check(key: str, own: Mapping[str, set[str]]) -> None:
         known = [*settings, *([] if owner else FIELDS)]
         who = f"{owner or ', '.join(own)} {'has' if owner or len(own) == 1 else 'have'}"
         raise UserError(
-            f"{who} no setting {setting!r}{_near(setting, known)} "
+            f"{who} no setting {setting!r}{suggestion(setting, known)} "
             f"Settings: {', '.join(settings) or 'none'}"
         )
 
@@ -142,26 +184,11 @@ def _is_field(key: str) -> bool:
     return SHORT.get(key, key) in FIELDS
 
 
-def _near(word: str, known: Iterable[str]) -> str:
-    found = difflib.get_close_matches(word, list(known), n=1)
-    return f"; did you mean {found[0]!r}?" if found else "."
-
-
 def _check_top(key: str) -> None:
     owner, _ = _split(key)
     if key not in ("defenses", *_TEXTS) and not _is_field(key) and owner not in _SHARED:
         known = ["defenses", *_TEXTS, *FIELDS, "model.KEY", "dataset.KEY"]
-        raise UserError(f"no key {key!r}{_near(key, known)} There is: {', '.join(known)}")
-
-
-def _mapping(value: object, what: str) -> dict[str, Any]:
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise UserError(f"{what} is a {type(value).__name__}, not a mapping of keys to values")
-    if odd := [key for key in value if not isinstance(key, str)]:
-        raise UserError(f"{what}: the key {odd[0]} is not text; put it in quotes")
-    return value
+        raise UserError(f"no key {key!r}{suggestion(key, known)} There is: {', '.join(known)}")
 
 
 def _list(key: str, value: object) -> list[Setting]:

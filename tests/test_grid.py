@@ -188,6 +188,33 @@ def test_a_file_is_the_same_grid(tmp_path: Path) -> None:
     )
 
 
+def test_a_defense_may_have_several_grids_and_seeds_of_its_own(tmp_path: Path) -> None:
+    file = written(
+        tmp_path / "grid.yaml",
+        "model.width: 0.5\nseed: [7, 8]\ndefenses:\n  baseline: {seed: [0, 1]}\n  fgm:\n"
+        "  - {eps: [0.1, 0.2], seed: 0}\n  - {eps: 0.2, seed: [1, 2]}\n"
+        "  - {through_attack: true}\n",
+    )
+    width = {"model.width": 0.5}
+    assert told(read_file(file, Request(""))) == [
+        *(("baseline", width, seed) for seed in (0, 1)),
+        *(("fgm", {**width, "eps": eps}, 0) for eps in (0.1, 0.2)),
+        *(("fgm", {**width, "eps": 0.2}, seed) for seed in (1, 2)),
+        *(("fgm", {**width, "through_attack": True}, seed) for seed in (7, 8)),
+    ]
+
+
+def test_a_setting_called_seed_is_the_defense_s_own(tmp_path: Path) -> None:
+    source = written(
+        tmp_path / "mine.py",
+        "from dataclasses import dataclass\nfrom robench_defenses.fgm import FGM\n"
+        "@dataclass\nclass Mine(FGM):\n    seed: int = 0\n",
+    )
+    text = f"seed: 5\ndefenses: {{'{source}': {{seed: 4}}, fgm: {{seed: 3}}}}"
+    file = written(tmp_path / "grid.yaml", text)
+    assert told(read_file(file, Request(""))) == [(str(source), {"seed": 4}, 5), ("fgm", {}, 3)]
+
+
 def test_where_the_images_lie_the_command_line_says_last(tmp_path: Path) -> None:
     file = written(tmp_path / "grid.yaml", "data_dir: here\ndefenses: {fgm: {}}")
     assert read_file(file, Request(""))[0].data_dir == Path("here")
@@ -210,6 +237,17 @@ def test_where_the_images_lie_the_command_line_says_last(tmp_path: Path) -> None
         ("defenses: {fgm: {eps: null}}", "fgm.eps is neither a value nor a list of values"),
         ("defenses: {fgm: {eps: 2020-01-01}}", "fgm.eps is neither a value nor a list"),
         ("defenses: {fgm: {eps: &a [*a]}}", "is not plain: an alias stands within what it names"),
+        ("defenses: {fgm: []}", "fgm: an empty list of grids; write {} for the defaults"),
+        ("defenses: {fgm: [{eps: 1}, 2]}", "fgm, grid 2 is a int, not a mapping"),
+        ("defenses: {fgm: [{eps: 1}, {epz: 1}]}", "fgm has no setting 'epz'; did you mean"),
+        ("defenses: {fgm: {epochs: 2}}", "fgm: epochs is the same for all that is compared; "),
+        ("defenses: {fgm: {lr: 2}}", "fgm: lr is the same for all that is compared; write it"),
+        ("defenses: {fgm: {seed: x}}", "seed=x is not a whole number"),
+        ("defenses: {fgm: {seed: []}}", "fgm.seed is neither a value nor a list of values: []"),
+        (
+            f"seed: {list(range(101))}\ndefenses: {{fgm: {{eps: {list(range(100))}}}}}",
+            "10,100 combinations for fgm, more than 10,000",
+        ),
         ("sed: 1\ndefenses: {fgm: {}}", "no key 'sed'; did you mean 'seed'? There is: "),
         ("runs: r\ndefenses: {fgm: {}}", "no key 'runs'"),
         ("seed: {a: 1}\ndefenses: {fgm: {}}", "seed is neither a value nor a list"),
