@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from robench import archive, panel
-from robench.archive import SOURCES
+from robench.archive import AUDITS, SOURCES
 from robench.arsenal import chosen_attacks, suits
 from robench.audit.auditing import audited
 from robench.containment import contained
@@ -13,10 +13,20 @@ from robench.data import Data
 from robench.defense import Defense
 from robench.errors import RunFailed, UserError
 from robench.evaluation import NamedAttack, Subject, check_independent, evaluate, open_subject
-from robench.matching import TOLERANCE, match
+from robench.matching import TOLERANCE, check_target, match
+from robench.panel import Panel
 from robench.planning import classifier_of, data_of, like
 from robench.plugins import DEFENSES
-from robench.records import Audit, Epoch, Evaluation, Match, Run, RunSpec, Setting
+from robench.records import (
+    Audit,
+    Epoch,
+    Evaluation,
+    Match,
+    Run,
+    RunSpec,
+    Setting,
+    audit_key,
+)
 from robench.runs import read_run, read_runs, write_json
 from robench.training import train
 
@@ -29,7 +39,7 @@ class Campaign:
     """What a person asks to evaluate."""
 
     targets: Sequence[float]
-    """Benign accuracies to match at."""
+    """Benign accuracies to match at; none where `finals` alone are asked for."""
     tolerance: float = TOLERANCE
     preset: str | None = None
     """None: `standard`, or `paper` where ART runs, which has no more."""
@@ -56,7 +66,14 @@ class Campaign:
     """Adversarial images to keep of each evaluation. None: KEPT of those that are made anyway; a
     number has evaluations with fewer made again."""
     audit: bool = True
-    """Ask the checks of the audit of every attacked checkpoint in the end."""
+    """Ask the checks of the audit of every matched checkpoint in the end."""
+    finals: bool = False
+    """Attack the final checkpoints of all runs too, matched or not: white-box, and not audited.
+
+    One that was audited before is audited again, as rows attacked since their audit are not ranked.
+    """
+    only: Collection[str] | None = None
+    """Keys of the runs to look at; None: all under `runs`."""
 
 
 Event = Match | Epoch | Evaluation | Audit
@@ -64,16 +81,18 @@ Event = Match | Epoch | Evaluation | Audit
 audit."""
 
 
+class NothingMatches(RunFailed):
+    """No checkpoint is within the tolerance of any target."""
+
+
 def conduct(campaign: Campaign, *, bar: bool = False) -> Iterator[tuple[Event, bool]]:
     """Match, train the source if need be, attack; yield each step and whether it is new.
 
     Everything is stored under `campaign.runs` as soon as it is known, so that a repeated call goes
-    on where the last one stopped. Raises RunFailed, at the end, where nothing matched.
+    on where the last one stopped. Raises NothingMatches, at the end, where there are targets and
+    nothing matched.
     """
-    attacks = attacks_of(campaign)
-    if campaign.keep is not None and campaign.keep < 0:
-        raise UserError(f"--keep {campaign.keep} is not at least 0; 0 keeps no images")
-    DEFENSES.get(campaign.source)  # a mistake there shows before anything is written
+    attacks = check(campaign)
     runs = _runs(campaign)
     by_target = [match(runs, target, campaign.tolerance) for target in campaign.targets]
     matches = [found for group in by_target for found in group]
@@ -82,12 +101,31 @@ def conduct(campaign: Campaign, *, bar: bool = False) -> Iterator[tuple[Event, b
     for found in matches:
         yield found, True
     matched = [found for found in matches if found.how != "unmatched"]
-    if not matched:
-        raise RunFailed("no checkpoint matches; the lines above say what to train")
-    for protocol in sorted({found.protocol for found in matched}):
+    for protocol in sorted({run.spec.protocol for run in runs}):
         own = [run for run in runs if run.spec.protocol == protocol]
-        chosen = [found for found in matched if found.protocol == protocol]
-        yield from _attack_all(campaign, own, chosen, attacks, bar=bar)
+        chosen = {(found.run, found.step) for found in matched if found.protocol == protocol}
+        finals = {(run.key, run.final.step) for run in own if campaign.finals} - chosen
+        if chosen or finals:
+            yield from _attack_all(campaign, own, chosen, finals, attacks, bar=bar)
+    if campaign.targets and not matched:
+        raise NothingMatches("no checkpoint matches; the lines above say what to train")
+
+
+def check(campaign: Campaign) -> list[NamedAttack]:
+    """Return the attacks that a campaign runs; UserError for what cannot be had of it.
+
+    All is checked that can be without the runs and the images.
+    """
+    if not campaign.targets and not campaign.finals:
+        raise UserError("nothing to attack; say --matched-accuracy 0.70, --final, or both")
+    for target in campaign.targets or (0.5,):
+        check_target(target, campaign.tolerance)
+    if campaign.keep is not None and campaign.keep < 0:
+        raise UserError(f"--keep {campaign.keep} is not at least 0; 0 keeps no images")
+    if campaign.image_seed < 0:
+        raise UserError(f"--image-seed {campaign.image_seed} is not at least 0")
+    DEFENSES.get(campaign.source)
+    return attacks_of(campaign)
 
 
 def attacks_of(campaign: Campaign) -> list[NamedAttack]:
@@ -99,6 +137,8 @@ def attacks_of(campaign: Campaign) -> list[NamedAttack]:
 
 def _runs(campaign: Campaign) -> list[Run]:
     found = read_runs(campaign.runs) if campaign.runs.is_dir() else []
+    only = {run.key for run in found} if campaign.only is None else campaign.only
+    found = [run for run in found if run.key in only]
     wanted = [r for r in found if campaign.dataset in (None, r.spec.dataset)]
     if not wanted:
         of = f" on {campaign.dataset}" if campaign.dataset else ""
@@ -121,37 +161,60 @@ def _store(runs: Path, matches: list[Match]) -> None:
 def _attack_all(
     campaign: Campaign,
     runs: list[Run],
-    matches: list[Match],
+    matched: set[tuple[str, int]],
+    finals: set[tuple[str, int]],
     attacks: list[NamedAttack],
     *,
     bar: bool,
 ) -> Iterator[tuple[Event, bool]]:
-    """Attack the matches of one protocol, all on the same images and from the same source."""
-    spec = runs[0].spec
-    data = data_of(spec, campaign.data_dir, campaign.runs, campaign.device)
+    """Attack checkpoints of one protocol, named by run and step, all on the same images.
+
+    Those that are `matched` from a source too, which is the same for all, `finals` without.
+    """
+    data = data_of(runs[0].spec, campaign.data_dir, campaign.runs, campaign.device)
     attacked = panel.choose(data, campaign.images, campaign.image_seed)
     by_key = {run.key: run for run in runs}
-    wanted, defense = like(spec, campaign.source, campaign.source_seed)
-    for found in matches:
-        check_independent(wanted, by_key[found.run].spec)
-    sources = contained(campaign.runs, campaign.runs / SOURCES)
-    source = yield from trained_source(sources, wanted, defense, data, bar=bar)
-    for key, step in sorted({(found.run, found.step) for found in matches}):
+    given = (campaign, by_key, attacks, attacked, data)
+    if matched:
+        wanted, defense = like(runs[0].spec, campaign.source, campaign.source_seed)
+        for key, _ in sorted(matched):
+            check_independent(wanted, by_key[key].spec)
+        sources = contained(campaign.runs, campaign.runs / SOURCES)
+        source = yield from trained_source(sources, wanted, defense, data, bar=bar)
+        yield from _attacked(*given, sorted(matched), source, bar=bar)
+    yield from _attacked(*given, sorted(finals), None, bar=bar)
+    there = {path.stem for path in (campaign.runs / AUDITS).glob("*.json")}
+    outdated = {one for one in finals if audit_key(*one) in there}
+    if campaign.audit and (asked := matched | outdated):
+        yield from audits(campaign.runs, runs, asked, data)
+
+
+def _attacked(
+    campaign: Campaign,
+    by_key: Mapping[str, Run],
+    attacks: list[NamedAttack],
+    attacked: Panel,
+    data: Data,
+    checkpoints: Sequence[tuple[str, int]],
+    source: Subject | None,
+    *,
+    bar: bool,
+) -> Iterator[tuple[Event, bool]]:
+    """Attack checkpoints white-box and from the source, if any, by all that is not adaptive."""
+    for key, step in checkpoints:
         subject = opened(campaign.runs / key, by_key[key], step, data)
-        fitting = [named for named in attacks if suits(named, subject.run.spec)]
-        for named in fitting:
-            for made_on in (None,) if named.adaptive else (None, source):
-                given = (campaign.runs, subject, named, attacked, made_on)
+        for named in attacks:
+            if not suits(named, subject.run.spec):
+                continue
+            for made_on in (None,) if named.adaptive or source is None else (None, source):
                 yield evaluate(
-                    *given,
+                    *(campaign.runs, subject, named, attacked, made_on),
                     data=data,
                     keep=KEPT if campaign.keep is None else campaign.keep,
                     again=campaign.keep is not None,
                     precision=campaign.precision,
                     bar=bar,
                 )
-    if campaign.audit:
-        yield from audits(campaign.runs, runs, {(found.run, found.step) for found in matches}, data)
 
 
 def audits(

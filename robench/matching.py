@@ -31,15 +31,20 @@ def match(runs: Iterable[Run], target: float, tolerance: float = TOLERANCE) -> l
 
     Accuracies are fractions, on validation images. Raises UserError for a target outside (0, 1).
     """
-    if not 0 < target < 1:
-        raise UserError(f"--matched-accuracy {target:g} is not between 0 and 1; 70 % is 0.70")
-    if not 0 < tolerance < 1:
-        raise UserError(f"--tolerance {tolerance:g} is not between 0 and 1; the default is 0.005")
+    check_target(target, tolerance)
     groups: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
         groups.setdefault((run.spec.protocol, run.variant), []).append(run)
     aim = _Aim(target, tolerance)
     return [one for _, group in sorted(groups.items()) for one in aim.of_variant(group)]
+
+
+def check_target(target: float, tolerance: float) -> None:
+    """Raise UserError for a target or a tolerance outside (0, 1)."""
+    if not 0 < target < 1:
+        raise UserError(f"--matched-accuracy {target:g} is not between 0 and 1; 70 % is 0.70")
+    if not 0 < tolerance < 1:
+        raise UserError(f"--tolerance {tolerance:g} is not between 0 and 1; the default is 0.005")
 
 
 @dataclass(frozen=True)

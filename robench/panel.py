@@ -31,11 +31,17 @@ class Panel:
 
 def choose(data: Data, count: int | None, seed: int) -> Panel:
     """Take `count` test images, every class as often as its share; None takes all."""
+    check_count(data, count)
+    total = len(data.test)
+    labels = data.test.y.cpu().numpy()
+    return of(data, balanced(labels, total if count is None else count, seed))
+
+
+def check_count(data: Data, count: int | None) -> None:
+    """Raise UserError where there are not so many test images; None is all of them."""
     total = len(data.test)
     if count is not None and not 1 <= count <= total:
         raise UserError(f"--images {count} of {total} test images; give 1 to {total}")
-    labels = data.test.y.cpu().numpy()
-    return of(data, balanced(labels, total if count is None else count, seed))
 
 
 def of(data: Data, index: NDArray[np.int64]) -> Panel:

@@ -232,7 +232,7 @@ class Audit:
     @property
     def key(self) -> str:
         """Return the record's name: a checkpoint has one audit, the latest."""
-        return f"{self.run}-{self.step:07d}"
+        return audit_key(self.run, self.step)
 
     @property
     def failed(self) -> tuple[Finding, ...]:
@@ -265,6 +265,11 @@ class Study:
     """The whole text of the run file."""
     environment: Mapping[str, str]
     """Versions, commit, device and command line of the last call that carried it out."""
+
+
+def audit_key(run: str, step: int) -> str:
+    """Name the audit of a run's checkpoint."""
+    return f"{run}-{step:07d}"
 
 
 def evaluation_key(

@@ -27,8 +27,14 @@ if TYPE_CHECKING:
     "targets",
     type=float,
     multiple=True,
-    required=True,
     help="Benign accuracy to compare at, such as 0.70; repeatable.",
+)
+@click.option(
+    "--final",
+    "finals",
+    is_flag=True,
+    help="Attack the final checkpoints of all runs too, matched or not: white-box alone, and not "
+    "audited. Robustness curves are drawn from them.",
 )
 @click.option("--tolerance", type=float, default=0.005, show_default=True)
 @click.option(
@@ -65,18 +71,20 @@ if TYPE_CHECKING:
 def command(pairs: tuple[str, ...], **options: Any) -> None:
     """Match all trained defenses at a benign accuracy and attack them.
 
-    White-box, and black-box from an independently trained network; then each checkpoint is audited
-    (see `robench audit`). What is there already is skipped. Exits with 1 where nothing matches.
+    --matched-accuracy, --final, or both. What matches is attacked white-box, and black-box from an
+    independently trained network; then it is audited (see `robench audit`). What is there already
+    is skipped. Exits with 1 where nothing matches.
     """
     from robench.campaign import Campaign, conduct
 
     campaign = Campaign(settings=parse_pairs(pairs), **options)
     for event, new in conduct(campaign, bar=sys.stderr.isatty()):
-        say(_line(event, new, campaign.runs))
+        say(told(event, new, campaign.runs))
     say(f"records are under {campaign.runs}; write the page with: robench report")
 
 
-def _line(event: "Event", new: bool, runs: Path) -> str:
+def told(event: "Event", new: bool, runs: Path) -> str:
+    """Return what is printed of one step of an evaluation."""
     from robench.cli.audit import audit_lines
     from robench.records import Audit, Epoch, Match, signed
 
