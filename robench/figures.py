@@ -3,33 +3,25 @@
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from robench import metrics, sealing, tables
-from robench.archive import Result
-from robench.contents import AccuracyNorm, Content, Curve, Line, Panel, Point, RobustnessCurve
-from robench.metrics import Interval
+from robench.contents import AccuracyNorm, Content, Curve, Line, Mark, Panel, RobustnessCurve
 from robench.outcomes import Outcomes
 from robench.paper_table import ENVELOPE
+from robench.published import curve
 from robench.ranking import Ranking
-from robench.standings import (
-    Condition,
-    Row,
-    Section,
-    condition,
-    labels,
-    on_common_images,
-    table_order,
-)
+from robench.robustness import Track, as_published, tracks
+from robench.rounding import rounded
+from robench.standings import Row, Section, labels
+from robench.strengths import point
 
 STYLE = 3
 """Raise it when `drawing` changes what figures look like, so that old ones count as stale."""
-DIGITS = 5
-"""Decimals that are drawn and hashed; rounding hides differences in the last bits of sums."""
 STEPS = 100
 
 
@@ -82,20 +74,12 @@ def accuracy_norm(section: Section, ranking: Ranking) -> Figure | None:
 
 
 def robustness_curve(section: Section) -> Figure | None:
-    """Return the robustness curve of a section; None without a minimal attack.
+    """Return the robustness curve of a section (paper, Fig. 5); None without a minimal attack.
 
-    It shows final checkpoints and what was matched: others were looked at for another reason.
+    A point is a strength of a variant: the means over its training seeds, of final checkpoints.
     """
-    own = {run.final.sha256 for run in section.runs} | _matched(section)
-    white = [
-        one
-        for one in section.results
-        if one.evaluation.white_box and one.evaluation.minimal and one.evaluation.weights in own
-    ]
-    used = on_common_images(white)
-    names = labels(sorted({condition(one.evaluation) for one in used}, key=table_order))
-    curves = [_robustness(section, used, one, name) for one, name in names.items()]
-    panels = tuple(curve for curve in curves if curve.points)
+    panels = [_robustness(section, track) for track in tracks(section)]
+    panels = [panel for panel in panels if panel.points]
     if not panels:
         return None
     attacks = ", ".join(panel.title for panel in panels)
@@ -103,16 +87,8 @@ def robustness_curve(section: Section) -> Figure | None:
         path=f"figures/{section.spec.protocol}-robustness.svg",
         caption=f"Robustness curve: benign accuracy against rho of {attacks}, "
         f"{section.spec.dataset}",
-        content=RobustnessCurve(section.spec.dataset, section.variants, panels),
+        content=RobustnessCurve(section.spec.dataset, section.variants, tuple(panels)),
     )
-
-
-def _matched(section: Section) -> set[str]:
-    """Return the weights that stand in a row."""
-    rows = [row for standing in section.standings for row in standing.rows]
-    return {
-        kept.sha256 for row in rows for kept in row.run.checkpoints if kept.step == row.match.step
-    }
 
 
 def _panel(section: Section, title: str, rows: Sequence[tuple[Row, Outcomes]]) -> Panel:
@@ -127,11 +103,29 @@ def _panel(section: Section, title: str, rows: Sequence[tuple[Row, Outcomes]]) -
     )
 
 
-def _robustness(section: Section, results: Iterable[Result], one: Condition, name: str) -> Curve:
-    points = [_point(section, result) for result in results if condition(result.evaluation) == one]
-    drawable = [point for point in points if not math.isnan(point.rho.value)]
-    drawable.sort(key=lambda point: (point.variant, point.benign.value, point.rho.value))
-    return Curve(name, tuple(drawable))
+def _robustness(section: Section, track: Track) -> Curve:
+    points = [
+        point(section.variants.index(variant), setting, seeds)
+        for variant, strengths in track.curves.items()
+        for setting, seeds in strengths.items()
+    ]
+    drawable = [one for one in points if not math.isnan(one.rho.value)]
+    return Curve(track.title, tuple(drawable), _marks(section, track))
+
+
+def _marks(section: Section, track: Track) -> tuple[Mark, ...]:
+    """Return the paper's points, beside the first variant of each defense."""
+    if not as_published(section, track.condition):
+        return ()
+    first: dict[str, str] = {}
+    for variant, strengths in track.curves.items():
+        (one, *_), *_ = strengths.values()
+        first.setdefault(one.run.spec.defense, variant)
+    return tuple(
+        Mark(section.variants.index(variant), *place)
+        for defense, variant in first.items()
+        for place in curve(section.published, defense)
+    )
 
 
 def line_of(label: str, variant: int, measured: Outcomes, norms: NDArray[np.float64]) -> Line:
@@ -173,25 +167,3 @@ def norm_axis(networks: Sequence[Outcomes], at_least: float = 0.0) -> NDArray[np
     far = max((float(np.quantile(norms, 0.99)) for norms in reached if len(norms)), default=0.0)
     far = max(far, at_least)
     return np.linspace(0.0, far if far > 0 else 1.0, STEPS + 1)
-
-
-def _point(section: Section, result: Result) -> Point:
-    weights = result.evaluation.weights
-    run = next(
-        run for run in section.runs if any(kept.sha256 == weights for kept in run.checkpoints)
-    )
-    return Point(
-        variant=section.variants.index(run.variant),
-        rho=rounded_interval(result.distances.rho),
-        benign=rounded_interval(result.benign),
-    )
-
-
-def rounded(values: Iterable[float]) -> tuple[float, ...]:
-    """Return numbers as they are drawn and hashed."""
-    return tuple(round(float(value), DIGITS) for value in values)
-
-
-def rounded_interval(measured: Interval) -> Interval:
-    """Return an interval as it is drawn and hashed."""
-    return Interval(*rounded((measured.value, measured.low, measured.high)))

@@ -34,9 +34,9 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
 
-def details(summary: str, body: str) -> str:
-    """Return Markdown that a code host folds away under one line; `summary` is plain text."""
-    return f"<details>\n<summary>{escape(summary)}</summary>\n\n{body}\n\n</details>"
+def embed(caption: str, path: str) -> str:
+    """Return a picture; `path` is one that robench made, `caption` any text."""
+    return f"![{escape(caption)}]({path})"
 
 
 def block(lines: Iterable[str]) -> str:

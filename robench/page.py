@@ -4,12 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from robench import tables
 from robench.archive import Archive
-from robench.figures import Figure, accuracy_norm, robustness_curve
+from robench.figures import Figure, accuracy_norm
 from robench.footnotes import footnotes
-from robench.markdown import block, escape
+from robench.markdown import block, embed, escape
 from robench.paper_table import paper
 from robench.ranking import Ranking, rank
 from robench.records import Audit, Run, RunSpec
+from robench.robustness_text import robustness
 from robench.standings import Section, Standing
 from robench.summary_table import summary
 
@@ -83,14 +84,7 @@ def _section(section: Section, audits: Mapping[str, Audit], figures: list[Figure
     parts.append("\n".join(f"- **{name}:** {text}" for name, text in _facts(section).items()))
     for standing in section.standings:
         parts += _standing(section, rank(standing, audits), figures)
-    curve = robustness_curve(section)
-    if curve is not None:
-        parts += ["### Robustness curve", _embed(curve, figures)]
-        parts.append(
-            "Every final or matched checkpoint that was evaluated; bars are 95 % intervals. The "
-            "outer curve is the better defense: more robust at the same benign accuracy (paper, "
-            "Fig. 5)."
-        )
+    parts += robustness(section, figures)
     parts += ["### Commands", block(_commands(section))]
     return parts
 
@@ -127,7 +121,8 @@ def _standing(section: Section, ranking: Ranking, figures: list[Figure]) -> list
     parts += footnotes(ranking)
     figure = accuracy_norm(section, ranking)
     if figure is not None:
-        parts.append(_embed(figure, figures))
+        figures.append(figure)
+        parts.append(embed(figure.caption, figure.path))
     return parts
 
 
@@ -171,11 +166,6 @@ def _ranked_by(ranking: Ranking) -> str:
         f"Ranked by rho_correct of the envelope; equal ranks are ties, which the paired bootstrap "
         f"does not tell apart. {escape(said)}"
     )
-
-
-def _embed(figure: Figure, figures: list[Figure]) -> str:
-    figures.append(figure)
-    return f"![{escape(figure.caption)}]({figure.path})"
 
 
 def _commands(section: Section) -> list[str]:

@@ -8,7 +8,8 @@ from robench.archive import Archive, Result
 from robench.envelope import places
 from robench.errors import UserError
 from robench.metrics import Interval
-from robench.records import Engine, Evaluation, Match, Run, RunSpec, Setting, signed
+from robench.published import NONE
+from robench.records import Engine, Evaluation, Match, Run, RunSpec, Setting, Study, signed
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,13 @@ class Section:
     variants: tuple[str, ...]
     """All variants by name, which gives each its colour."""
     standings: tuple[Standing, ...]
+    study: Study | None = None
+    """The run file that asked for it; of several, the first that names published results."""
+
+    @property
+    def published(self) -> str:
+        """Return whose published results stand beside ours, as `robench.published` has them."""
+        return self.study.published if self.study else NONE
 
 
 def sections(archive: Archive) -> tuple[Section, ...]:
@@ -166,7 +174,13 @@ def _section(archive: Archive, runs: list[Run]) -> Section:
             _standing(archive, [match for match in matches if match.target == target], results)
             for target in targets
         ),
+        study=_study(archive.studies, protocol),
     )
+
+
+def _study(studies: Iterable[Study], protocol: str) -> Study | None:
+    own = [one for one in studies if one.protocol == protocol]
+    return min(own, key=lambda one: (one.published == NONE, one.name), default=None)
 
 
 def _standing(archive: Archive, matches: list[Match], results: tuple[Result, ...]) -> Standing:

@@ -24,6 +24,7 @@ from robench.records import (
     RunSpec,
     Setting,
     Strength,
+    Study,
     Verdict,
     digest,
 )
@@ -206,6 +207,21 @@ class Recorder:
         path = self.root / "matches" / f"{rows[0].protocol}-{rows[0].target:.4f}.json"
         write_json(path, {"rows": [asdict(row) for row in rows]})
         return path
+
+    def study(
+        self, published: str = "none", name: str = "main", title: str = "The main study"
+    ) -> Study:
+        """Write what a run file asked of this recorder's protocol."""
+        study = Study(
+            name=name,
+            title=title,
+            protocol=self.spec.protocol,
+            published=published,
+            file="title: The main study\n",
+            environment={**self.environment, "command": f"robench run {name}.yaml"},
+        )
+        write_json(self.root / "studies" / f"{name}.json", asdict(study))
+        return study
 
 
 def finding(check: str, verdict: Verdict, family: Family = "integrity") -> Finding:

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from robench import published
 from robench.errors import UserError
 from robench.plugins import ATTACKS, DATASETS, DEFENSES
-from robench.reproduction import published, recipe
+from robench.reproduction import recipe
 from robench.reproduction.recipe import PUBLISHED_ORDER, Recipe, names, product, read, scale, scales
 from robench.settings import configure
 

@@ -14,11 +14,11 @@ from robench.errors import RunFailed, UserError
 from robench.evaluation import Subject
 from robench.grid import expand
 from robench.planning import Plan, Request, like
+from robench.published import NONE, datasets
 from robench.records import Run
 from robench.reproduction import record
 from robench.reproduction.attacked import Setup, attacked_cells, attacks_of
 from robench.reproduction.events import Event, Failed
-from robench.reproduction.published import NONE, datasets
 from robench.reproduction.recipe import Entry, Item, Recipe, Values, read, scale
 from robench.reproduction.record import Cell, Shown
 from robench.reproduction.selection import select

@@ -22,17 +22,17 @@ from robench.contents import (
     Panel,
     Picture,
     PictureRow,
-    Point,
     RobustnessCurve,
     Step,
     Track,
 )
-from robench.figures import line_of, mean_line, norm_axis, rounded, rounded_interval
-from robench.metrics import Interval
+from robench.figures import line_of, mean_line, norm_axis
+from robench.published import curve
 from robench.records import Run
-from robench.reproduction.published import curve
 from robench.reproduction.record import Cell, Reproduction, Shown
+from robench.rounding import rounded, rounded_interval
 from robench.samples import Samples
+from robench.strengths import by_strength, point
 from robench.tables import strength, target
 
 
@@ -88,20 +88,6 @@ def by_label(served: Iterable[Served]) -> dict[str, list[Served]]:
     return groups
 
 
-def by_strength(served: Iterable[Served]) -> dict[str, list[Served]]:
-    """Group the cells of one label by strength, in its order; a group's cells are seeds."""
-
-    def key(one: Served) -> tuple[float, int]:
-        kind = one.run.strength
-        value = float(one.run.spec.settings[kind.setting]) if kind else 0.0
-        return (-value if kind and kind.stronger == "down" else value, one.run.spec.seed)
-
-    groups: dict[str, list[Served]] = {}
-    for one in sorted(served, key=key):
-        groups.setdefault(strength(one.run), []).append(one)
-    return groups
-
-
 def _accuracy_norm(served: list[Served], names: Sequence[str], title: str) -> AccuracyNorm:
     targets = sorted({one.cell.target for one in served if one.cell.target is not None})
     groups: list[tuple[str, list[Served]]] = [
@@ -126,28 +112,12 @@ def _robustness(
     seen: set[str] = set()
     for label, own in by_label(served).items():
         place, defense = names.index(label), own[0].run.spec.defense
-        points += [_point(place, s, seeds) for s, seeds in by_strength(own).items()]
+        points += [point(place, s, seeds) for s, seeds in by_strength(own).items()]
         if shown.published and defense not in seen:
-            marks += [Mark(place, *point) for point in curve(made.published, defense)]
+            marks += [Mark(place, *one) for one in curve(made.published, defense)]
         seen.add(defense)
     panel = Curve(served[0].cell.track, tuple(points), tuple(marks))
     return RobustnessCurve(title, tuple(names), (panel,))
-
-
-def _point(variant: int, setting: str, seeds: Sequence[Served]) -> Point:
-    rho = _over_seeds([one.result.distances.rho for one in seeds])
-    benign = _over_seeds([one.result.benign for one in seeds])
-    each = [(one.result.distances.rho.value, one.result.benign.value) for one in seeds]
-    several = tuple(rounded(pair) for pair in each) if len(each) > 1 else ()
-    return Point(variant, rho, benign, setting, several)  # type: ignore[arg-type]
-
-
-def _over_seeds(measured: Sequence[Interval]) -> Interval:
-    """Return one seed's interval over images; of several, their mean and extremes."""
-    if len(measured) == 1:
-        return rounded_interval(measured[0])
-    values = [one.value for one in measured]
-    return rounded_interval(Interval(sum(values) / len(values), min(values), max(values)))
 
 
 def _along(served: list[Served], names: Sequence[str], title: str) -> AlongTraining:

@@ -10,10 +10,11 @@ from robench.markdown import escape, table
 from robench.metrics import mean_norm
 from robench.outcomes import Outcomes
 from robench.paper_table import PAPER_HEADER
+from robench.published import PublishedRow, row
 from robench.records import Precision
-from robench.reproduction.drawn import Served, by_label, by_strength
-from robench.reproduction.published import PublishedRow, row
+from robench.reproduction.drawn import Served, by_label
 from robench.reproduction.record import Reproduction, Shown
+from robench.strengths import by_strength, comparable
 from robench.tables import EMPTY, interval, number, precision_note, strength, target
 
 HEADER = (*PAPER_HEADER[:-2], "checkpoint")
@@ -164,11 +165,7 @@ def _both_readings(rows: Mapping[str, Sequence[Outcomes]]) -> list[Difference]:
 
 def _dominance(served: Sequence[Served]) -> list[str]:
     """Return by how much one curve lies outside another, for curves of two points or more."""
-    curves: dict[str, list[list[Outcomes]]] = {}
-    for label, own in by_label(served).items():
-        strengths = by_strength(own).values()
-        curves[label] = [[one.result.outcomes for one in seeds] for seeds in strengths]
-    curves = {label: points for label, points in curves.items() if len(points) > 1}
+    curves = comparable({label: by_strength(own) for label, own in by_label(served).items()})
     if len(curves) < 2:
         return []
     said = "**Which curve lies further out, over the accuracies that both cover**"

@@ -6,10 +6,10 @@ from robench import tables
 from robench.archive import Archive, Result
 from robench.figures import Figure
 from robench.markdown import block, escape
+from robench.published import NONE
 from robench.records import Match, Run
 from robench.reproduction import drawn, measured
 from robench.reproduction.drawn import Served
-from robench.reproduction.published import NONE
 from robench.reproduction.record import Reproduction, Shown
 
 FOLDER = "paper"

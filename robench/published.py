@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from robench import documents
+from robench.records import Engine, Settings
 
 NONE = "none"
 """Asks for no published figures."""
@@ -20,6 +21,29 @@ class PublishedRow:
     seconds: float
     attacks: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """By attack: accuracy, mean, median (L2), black (accuracy)."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How the paper got what stands beside ours."""
+
+    table: str
+    """Where it is published, as `Table 3`."""
+    baseline: str
+    """The defense that the others are held against."""
+    scale: str
+    """What its networks were, as the end of a sentence."""
+    hardware: str
+    """What seconds per epoch were measured on."""
+    attack: str
+    """The minimal attack of its robustness curves."""
+    settings: Settings
+    """Those of the attack."""
+
+    def ran(self, attack: str, settings: Settings, engine: Engine) -> bool:
+        """Tell whether an attack is the paper's; what its record does not name was not there."""
+        same = all(settings.get(name, value) == value for name, value in self.settings.items())
+        return same and (attack, engine) == (self.attack, "robench")
 
 
 def datasets() -> tuple[str, ...]:
@@ -40,6 +64,12 @@ def row(data: str, defense: str) -> PublishedRow | None:
         return None
     attacks = {name: value for name, value in found.items() if isinstance(value, dict)}
     return PublishedRow(found["benign"], found["seconds"], attacks)
+
+
+def terms(data: str) -> Terms | None:
+    """Return how the published results of a data set were made; None where there are none."""
+    found = _content().get(data)
+    return Terms(**found["terms"]) if found else None
 
 
 @cache
