@@ -19,21 +19,19 @@ FAILING = (
 )
 
 
+DIFFERENCES = ("difference in rho_correct", "verdict", "images", "seeds")
+DOMINANCE = (
+    *("shared accuracies", "area", "mean advantage in rho", "share ahead", "crossings"),
+    *("verdict", "points", "images", "seeds"),
+)
+"""What the columns after that of the pair are called."""
+
+
 def differences_table(differences: Sequence[Difference]) -> str:
     """Return a line a pair with its difference in rho_correct and who is ahead."""
     if not differences:
         return NOTHING
-    header = ["defenses", "difference in rho_correct", "verdict", "images", "seeds"]
-    rows = [
-        [
-            _pair(one),
-            interval(one.interval) + _mark(one),
-            _verdict(one) if one.tie or one.leader else EMPTY,
-            f"{one.images} in common" if one.on == "both" else str(one.images),
-            _seeds(one.seeds),
-        ]
-        for one in differences
-    ]
+    rows = [[_pair(one), *difference_cells(one)] for one in differences]
     notes = [
         f"{_pair(one)}: not compared, as one of them has no image that is classified correctly "
         "and fooled."
@@ -42,7 +40,7 @@ def differences_table(differences: Sequence[Difference]) -> str:
         for one in differences
         if not one.tie and one.leader is None
     ]
-    return "\n\n".join([table(header, rows), *notes, *_warnings(differences)])
+    return "\n\n".join([table(("defenses", *DIFFERENCES), rows), *notes, *_warnings(differences)])
 
 
 def dominance_table(compared: Sequence[Dominance | Incomparable]) -> str:
@@ -51,24 +49,8 @@ def dominance_table(compared: Sequence[Dominance | Incomparable]) -> str:
         return NOTHING
     found = [one for one in compared if isinstance(one, Dominance)]
     apart = [one for one in compared if isinstance(one, Incomparable)]
-    header = ["defenses", "shared accuracies", "area", "mean advantage in rho", "share ahead"]
-    header += ["crossings", "verdict", "points", "images", "seeds"]
-    rows = [
-        [
-            _pair(one),
-            _range((one.low_accuracy, one.high_accuracy)),
-            number(one.area.value, 4),
-            interval(one.advantage) + _mark(one),
-            number(one.share_ahead, 2),
-            ", ".join(number(x, 3) for x in one.crossings) or "none",
-            _verdict(one),
-            f"{one.points[0]}, {one.points[1]}",
-            str(one.images),
-            _seeds(one.seeds),
-        ]
-        for one in found
-    ]
-    parts = [table(header, rows)] if rows else []
+    rows = [[_pair(one), *dominance_cells(one)] for one in found]
+    parts = [table(("defenses", *DOMINANCE), rows)] if rows else []
     parts += [_not_compared(one) for one in apart]
     parts += [
         f"{_pair(one)}: {one.left_out} of {one.resamples} resamples shared no accuracy or lacked a "
@@ -77,6 +59,31 @@ def dominance_table(compared: Sequence[Dominance | Incomparable]) -> str:
         if one.left_out
     ]
     return "\n\n".join([*parts, *_warnings(found)])
+
+
+def difference_cells(one: Difference) -> list[str]:
+    """Return the cells of a pair below `DIFFERENCES`."""
+    return [
+        interval(one.interval) + _mark(one),
+        _verdict(one) if one.tie or one.leader else EMPTY,
+        f"{one.images} in common" if one.on == "both" else str(one.images),
+        _seeds(one.seeds),
+    ]
+
+
+def dominance_cells(one: Dominance) -> list[str]:
+    """Return the cells of a pair below `DOMINANCE`."""
+    return [
+        _range((one.low_accuracy, one.high_accuracy)),
+        number(one.area.value, 4),
+        interval(one.advantage) + _mark(one),
+        number(one.share_ahead, 2),
+        ", ".join(number(x, 3) for x in one.crossings) or "none",
+        _verdict(one),
+        f"{one.points[0]}, {one.points[1]}",
+        str(one.images),
+        _seeds(one.seeds),
+    ]
 
 
 def _pair(one: Difference | Dominance | Incomparable) -> str:

@@ -1,8 +1,10 @@
 """The robustness curve of a section on the page, and which curve lies further out."""
 
+from robench.comparison_tables import dominance_table
 from robench.contents import RobustnessCurve
 from robench.figures import Figure, robustness_curve
-from robench.markdown import embed
+from robench.markdown import embed, escape
+from robench.outer import outer
 from robench.published import terms
 from robench.standings import Section
 
@@ -22,12 +24,16 @@ PUBLISHED = (
 
 
 def robustness(section: Section, figures: list[Figure]) -> list[str]:
-    """Return heading, figure and how to read it, and add the figure; nothing without points."""
+    """Return heading, figure, how to read it and which curve lies further out; add the figure.
+
+    Nothing where there is no point to draw.
+    """
     figure = robustness_curve(section)
     if figure is None:
         return []
     figures.append(figure)
-    return ["### Robustness curve", embed(figure.caption, figure.path), _reading(section, figure)]
+    drawn = embed(figure.caption, figure.path)
+    return ["### Robustness curve", drawn, _reading(section, figure), *_dominance(section)]
 
 
 def _reading(section: Section, figure: Figure) -> str:
@@ -38,3 +44,18 @@ def _reading(section: Section, figure: Figure) -> str:
     if known and any(panel.published for panel in content.panels):
         said.append(PUBLISHED.format(scale=known.scale))
     return " ".join(said)
+
+
+def _dominance(section: Section) -> list[str]:
+    """Return the comparison of all pairs of curves, and whom it leaves out."""
+    found = outer(section)
+    if found is None:
+        return []
+    short = [escape(name) for name in found.track.curves if name not in found.track.joined]
+    left_out = f"Not compared, as of one strength alone: {', '.join(short)}." if short else ""
+    title = f"**Which curve lies further out, under {escape(found.track.title)}**"
+    if not found.pairs:
+        needed = "Nothing is compared: it takes two defenses of two strengths or more each."
+        return [f"{title}\n\n{needed}"]
+    said = f"{title}, over the benign accuracies that both cover: paired bootstrap. {left_out}"
+    return [said.strip(), dominance_table(found.pairs)]

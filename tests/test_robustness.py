@@ -9,8 +9,11 @@ import pytest
 from recordings import EPS, Recorder, drawn, match, outcomes
 from robench import archive, metrics
 from robench.contents import Curve, RobustnessCurve
-from robench.figures import robustness_curve
+from robench.dominance import Dominance
+from robench.figures import Figure, robustness_curve
+from robench.outer import outer
 from robench.records import Evaluation, Run, Setting, Strength
+from robench.robustness_text import robustness
 from robench.standings import Section, sections
 
 PAPERS = {
@@ -145,3 +148,69 @@ def test_of_several_studies_the_one_with_published_results_counts(tmp_path: Path
     assert section(tmp_path).study == recorder.study("none", "a")
     named = recorder.study("cifar100", "z")
     assert section(tmp_path).study == named
+
+
+def three_curves(root: Path) -> Recorder:
+    """Record two variants of two strengths that share accuracies, and one of a single strength."""
+    recorder = Recorder(root)
+    for place, name in enumerate(("fgm", "pgd")):
+        for eps, right in ((0.1, 8), (0.2, 4)):
+            run = recorder.run(name, {"eps": eps}, EPS)
+            clean = np.arange(10) < right
+            far = np.where(clean, 1.0 + eps + place, 0.0)
+            recorder.evaluation(run, "cw", outcomes(clean.tolist(), far))
+    alone = recorder.run("pgn|x", {"eps": 0.1}, EPS)
+    recorder.evaluation(alone, "cw", outcomes([True] * 10, [1.0] * 10))
+    recorder.evaluation(alone, "aa", outcomes([True] * 10, [1.0] * 10))
+    return recorder
+
+
+def test_curves_are_compared_under_the_attack_that_most_were_measured_with(tmp_path: Path) -> None:
+    three_curves(tmp_path)
+    found = outer(section(tmp_path))
+    assert found is not None
+    assert found.track.title == "cw"
+    (pair,) = found.pairs
+    assert isinstance(pair, Dominance)
+    # rho is the distance times the share that is right: at 0.8 and 0.4 they differ by just these.
+    assert (pair.low_accuracy, pair.high_accuracy) == (0.4, 0.8)
+    assert pair.advantage.value == pytest.approx(-0.6)
+    assert (pair.leader, pair.points, pair.seeds) == ("pgd", (2, 2), (1, 1))
+    said = robustness(section(tmp_path), [])
+    assert said[0] == "### Robustness curve"
+    assert "Bars are 95 % intervals over images." in said[2]
+    assert "Hollow points" not in said[2]
+    assert said[3].startswith("**Which curve lies further out, under cw**, over the benign ")
+    assert said[3].endswith(r"Not compared, as of one strength alone: pgn\|x.")
+    assert "| fgm - pgd | 0.400 to 0.800 | -0.2400 | -0.6000 [" in said[4]
+
+
+def test_without_two_curves_nothing_is_compared_and_the_page_says_so(tmp_path: Path) -> None:
+    assert robustness(empty(tmp_path), []) == []
+    recorder = Recorder(tmp_path)
+    attacked(recorder, recorder.run("fgm"), 0.2)
+    found = outer(section(tmp_path))
+    assert found is not None
+    assert found.pairs == ()
+    figures: list[Figure] = []
+    said = robustness(section(tmp_path), figures)
+    assert "Nothing is compared: it takes two defenses of two strengths" in said[3]
+    assert [figure.caption for figure in figures] == [
+        "Robustness curve: benign accuracy against rho of cw, digits"
+    ]
+
+
+def test_what_is_drawn_is_said(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path)
+    recorder.study("cifar10")
+    for seed in (0, 1):
+        attacked(recorder, recorder.run("fgm", seed=seed), 0.2)
+    said = robustness(section(tmp_path), [])[2]
+    assert "Points are means over training seeds; bars and bands span the seeds" in said
+    assert "the paper's, read off its plot; its networks were of full width, after 200" in said
+
+
+def empty(root: Path) -> Section:
+    """Return a section without evaluations."""
+    Recorder(root).run()
+    return section(root)
