@@ -92,15 +92,16 @@ def robustness_curve(section: Section) -> Figure | None:
 
 
 def _panel(section: Section, title: str, rows: Sequence[tuple[Row, Outcomes]]) -> Panel:
+    """Return one line a variant, over its seeds."""
     norms = norm_axis([measured for _, measured in rows])
-    return Panel(
-        title=title,
-        norms=rounded(norms),
-        lines=tuple(
-            line_of(row.label, section.variants.index(row.match.variant), measured, norms)
-            for row, measured in rows
-        ),
-    )
+    seeds: dict[str, list[Outcomes]] = {}
+    for row, measured in rows:
+        seeds.setdefault(row.match.variant, []).append(measured)
+    lines = [
+        mean_line(variant, section.variants.index(variant), networks, norms)
+        for variant, networks in seeds.items()
+    ]
+    return Panel(title, rounded(norms), tuple(lines))
 
 
 def _robustness(section: Section, track: Track) -> Curve:

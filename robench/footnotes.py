@@ -1,18 +1,18 @@
 """The sentences that the tables of one standing need below them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from robench import metrics
 from robench.markdown import escape
 from robench.metrics import SUFFICIENT
 from robench.ranking import Ranking
-from robench.records import Audit, Finding, Precision
-from robench.standings import Row, Standing, condition, labels
+from robench.records import Precision
+from robench.standings import Standing, condition, labels
 from robench.tables import MARK, precision_note
 
 
 def footnotes(ranking: Ranking) -> list[str]:
-    """Return what the marks mean, which images broke the rules, and what the audits remark."""
+    """Return what the marks mean, which images broke the rules, and what was searched in bf16."""
     standing = ranking.counted.standing
     notes = []
     if _marked(ranking):
@@ -28,7 +28,7 @@ def footnotes(ranking: Ranking) -> list[str]:
                     f"{escape(condition(result.evaluation).name)} on {escape(row.label)}: {count} "
                     "adversarial images left the box or the radius and count as failures."
                 )
-    return [*notes, *_precision_note(standing), *_remarks(ranking)]
+    return [*notes, *_precision_note(standing)]
 
 
 def _marked(ranking: Ranking) -> bool:
@@ -55,24 +55,3 @@ def _precision_note(standing: Standing) -> list[str]:
         for one, name in labels(standing.conditions).items()
     }
     return precision_note(searched)
-
-
-def _remarks(ranking: Ranking) -> list[str]:
-    """Return a list with what the audits warn of, or found to fail, and how to mend it."""
-    audited = [
-        (row, audit)
-        for entry in ranking.entries
-        for row, audit in zip(entry.rows, entry.audits, strict=True)
-        if audit is not None
-    ]
-    lines = [_remark(row, one) for row, audit in audited for one in _worth_saying(audit)]
-    return ["What the audits remark:\n\n" + "\n".join(lines)] if lines else []
-
-
-def _worth_saying(audit: Audit) -> Sequence[Finding]:
-    return (*audit.failed, *audit.warnings)
-
-
-def _remark(row: Row, found: Finding) -> str:
-    said = f"{found.check} on {row.label} ({found.verdict}): {found.measured}, wanted "
-    return f"- {escape(f'{said}{found.threshold}; {found.remedy}')}"

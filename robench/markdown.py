@@ -39,6 +39,15 @@ def embed(caption: str, path: str) -> str:
     return f"![{escape(caption)}]({path})"
 
 
+def details(summary: str, body: str) -> str:
+    """Return what a click on `summary`, any text, unfolds; `body` is Markdown.
+
+    A summary is HTML: what Markdown escapes by a backslash stands in it as an entity.
+    """
+    shown = ESCAPED.sub(lambda found: f"&#{ord(found.group(1))};", escape(summary))
+    return f"<details><summary>{shown}</summary>\n\n{body}\n\n</details>"
+
+
 def block(lines: Iterable[str]) -> str:
     """Return a fenced block of shell commands, fenced longer than any run of ticks in it."""
     commands = [visible(" ".join(line.split())) for line in lines]

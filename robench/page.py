@@ -4,12 +4,14 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from robench import tables
 from robench.archive import Archive
+from robench.comparison_tables import differences_table
 from robench.figures import Figure, accuracy_norm
 from robench.footnotes import footnotes
-from robench.markdown import block, embed, escape
+from robench.markdown import block, details, embed, escape
 from robench.paper_table import paper
 from robench.ranking import Ranking, rank
 from robench.records import Audit, Run, RunSpec
+from robench.remarks import remarks
 from robench.robustness_text import robustness
 from robench.standings import Section, Standing
 from robench.summary_table import summary
@@ -39,8 +41,8 @@ READING = """## How to read this page
   and audited without a failure.
 - Higher is better for accuracies and norms. The success rate is the attacks': it should reach
   nearly 1. Brackets hold 95 % confidence intervals; in the first table, over test images and
-  training seeds, and values are means over seeds. With one seed, and in the other table, they are
-  over test images alone and say nothing about how much another training seed would change.
+  training seeds, and values are means over seeds. With one seed, and in the paper's columns, they
+  are over test images alone and say nothing about how much another training seed would change.
 - **rho** is the mean L2 norm, on images in [0, 1], that a minimal attack needed; misclassified
   images count as 0 and failures are left out (the paper's Eq. 6). **rho_correct** is the same over
   correctly classified images alone. In the **median** a failure counts as infinity. Read all three
@@ -49,6 +51,8 @@ READING = """## How to read this page
   network itself, and on one independently trained baseline.
 - Formulas: `docs/metrics.md`. Matching: `docs/matching.md`."""
 
+FACTS = ("Data", "Model", "Training", "Trained on")
+"""What is shown at once of a section; the rest unfolds."""
 VERSIONS = ("robench", "commit", "python", "torch", "torchvision", "adversarial-robustness-toolbox")
 
 
@@ -80,16 +84,22 @@ def page(
 
 def _section(section: Section, audits: Mapping[str, Audit], figures: list[Figure]) -> list[str]:
     spec = section.spec
-    parts = [f"## {escape(spec.dataset)}, {escape(spec.model)}, {spec.epochs} epochs"]
-    parts.append("\n".join(f"- **{name}:** {text}" for name, text in _facts(section).items()))
+    scale = f"{spec.dataset}, {spec.model}, {spec.epochs} epochs"
+    title = f"{section.study.title} ({scale})" if section.study else scale
+    facts = _facts(section)
+    more = {name: facts.pop(name) for name in [*facts] if name not in FACTS}
+    parts = [f"## {escape(title)}", _listed(facts), details(", ".join(more), _listed(more))]
     for standing in section.standings:
         parts += _standing(section, rank(standing, audits), figures)
     parts += robustness(section, figures)
-    parts += ["### Commands", block(_commands(section))]
-    return parts
+    return [*parts, details("Commands", block(_commands(section)))]
 
 
-def _facts(section: Section) -> Mapping[str, str]:
+def _listed(facts: Mapping[str, str]) -> str:
+    return "\n".join(f"- **{name}:** {text}" for name, text in facts.items())
+
+
+def _facts(section: Section) -> dict[str, str]:
     spec, run = section.spec, section.example
     channels, height, width = run.shape
     trained = [run.environment for run in section.runs]
@@ -114,15 +124,26 @@ def _standing(section: Section, ranking: Ranking, figures: list[Figure]) -> list
     standing = ranking.counted.standing
     parts = [f"### Matched at benign accuracy {tables.target(standing.target)}"]
     parts.append(f"{_chosen(section.spec, standing)} {_attacked(section, ranking)}".strip())
-    parts.append(summary(ranking))
-    if standing.rows:
-        parts.append(f"In the paper's columns. {_chosen(section.spec, standing)}")
-        parts.append(paper(ranking))
-    parts += footnotes(ranking)
+    parts += [summary(ranking), *footnotes(ranking)]
     figure = accuracy_norm(section, ranking)
     if figure is not None:
         figures.append(figure)
         parts.append(embed(figure.caption, figure.path))
+    return [*parts, *_unfolding(section, ranking)]
+
+
+def _unfolding(section: Section, ranking: Ranking) -> list[str]:
+    """Return what stands behind the summary: the paper's columns, the differences, the audits."""
+    standing, parts = ranking.counted.standing, []
+    if standing.rows:
+        columns = f"In the paper's columns. {_chosen(section.spec, standing)}\n\n{paper(ranking)}"
+        parts.append(details("Every attack on every network, in the paper's columns", columns))
+    if ranking.differences:
+        title = "Paired differences in rho_correct of the envelope, all pairs"
+        parts.append(details(title, differences_table(ranking.differences)))
+    if found := remarks(ranking):
+        title = f"What the audits remark ({len(found)})"
+        parts.append(details(title, "\n".join(found)))
     return parts
 
 
@@ -169,8 +190,9 @@ def _ranked_by(ranking: Ranking) -> str:
 
 
 def _commands(section: Section) -> list[str]:
-    """Return the distinct commands, trainings before evaluations."""
-    everything = [run.environment for run in (*section.runs, *section.sources)]
+    """Return the distinct commands: the study's, trainings, evaluations."""
+    everything = [section.study.environment] if section.study else []
+    everything += [run.environment for run in (*section.runs, *section.sources)]
     everything += [result.evaluation.environment for result in section.results]
     return list(dict.fromkeys(one["command"] for one in everything if one.get("command")))
 

@@ -1,6 +1,7 @@
 """The summary, the paper's table and the figure of one standing, from records made by hand."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,9 @@ from recordings import EPS, Recorder, drawn, finding, match, outcomes
 from robench import archive, metrics
 from robench.contents import AccuracyNorm
 from robench.figures import accuracy_norm
-from robench.footnotes import footnotes
 from robench.paper_table import PAPER_HEADER, paper
 from robench.ranking import Ranking, rank
+from robench.remarks import remarks
 from robench.standings import Section, sections
 from robench.summary_table import summary
 
@@ -121,12 +122,27 @@ def test_audits_are_told_in_the_cell_and_in_words(tmp_path: Path) -> None:
     recorder.audit(runs[2], [finding("table", "fail", "comparability")])
     _, ranking = ranked(tmp_path)
     assert cells(summary(ranking))[0][-1] == "warn: slow, table"
-    assert footnotes(ranking) == [
-        "What the audits remark:\n\n"
-        "- slow on baseline seed 0 (warn): 0.25, wanted at least 0.5; raise it\n"
-        "- slow on baseline seed 1 (warn): 0.25, wanted at least 0.5; raise it\n"
-        "- table on baseline seed 2 (fail): 0.25, wanted at least 0.5; raise it"
-    ]
+    assert remarks(ranking) == (
+        "- **slow** (warn): 0.25 on baseline seed 0, baseline seed 1. Wanted: at least 0.5. "
+        "Remedy: raise it.",
+        "- **table** (fail): 0.25 on baseline seed 2. Wanted: at least 0.5. Remedy: raise it.",
+    )
+
+
+def test_a_remark_names_each_measured_value_with_its_rows(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path)
+    runs = [recorder.run(seed=seed) for seed in range(4)]
+    slow, other = finding("slow", "warn"), replace(finding("slow", "warn"), remedy="wait")
+    found = [[slow], [replace(slow, measured="0.5")], [slow], [slow, other]]
+    for run, findings in zip(runs, found, strict=True):
+        recorder.evaluation(run, "near", drawn(1, 0.2))
+        recorder.audit(run, findings)
+    recorder.matches([match(run) for run in runs])
+    seeds = "0.25 on baseline seed 0, baseline seed 2, baseline seed 3; 0.5 on baseline seed 1"
+    assert remarks(ranked(tmp_path)[1]) == (
+        f"- **slow** (warn): {seeds}. Wanted: at least 0.5. Remedy: raise it.",
+        "- **slow** (warn): 0.25 on baseline seed 3. Wanted: at least 0.5. Remedy: wait.",
+    )
 
 
 def test_the_figure_begins_with_the_envelope(tmp_path: Path) -> None:
@@ -142,6 +158,21 @@ def test_the_figure_begins_with_the_envelope(tmp_path: Path) -> None:
     assert [panel.title for panel in panels] == ["envelope", "far", "near"]
     assert panels[0].norms[-1] == 0.5
     assert panels[0].lines[0].accuracy[-2:] == (1.0, 0.0)
+
+
+def test_a_line_of_the_figure_is_the_mean_over_seeds(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path)
+    runs = [recorder.run(seed=seed) for seed in (0, 1)]
+    for run, far in zip(runs, (0.5, 1.0), strict=True):
+        recorder.evaluation(run, "near", outcomes([True] * 2, [far, 1.0]))
+    recorder.matches([match(run) for run in runs])
+    figure = accuracy_norm(*ranked(tmp_path))
+    assert figure is not None
+    assert isinstance(figure.content, AccuracyNorm)
+    (line,) = figure.content.panels[1].lines
+    middle = figure.content.panels[1].norms.index(0.75)
+    assert line.label == "baseline"
+    assert [one[middle] for one in (line.low, line.accuracy, line.high)] == [0.5, 0.75, 1.0]
 
 
 def test_attacks_of_fixed_budget_alone_make_no_figure(tmp_path: Path) -> None:

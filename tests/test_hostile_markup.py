@@ -15,7 +15,7 @@ from recordings import Recorder, drawn, match
 from robench import drawing, leaderboard
 from robench.contents import AccuracyNorm, Gallery, Line, Panel, Picture, PictureRow
 from robench.errors import UserError
-from robench.markdown import block, escape, table
+from robench.markdown import block, details, escape, table
 from robench.visible import visible
 
 SPECIAL = set("\\`*[]|~$#<>")
@@ -55,6 +55,17 @@ def test_no_cell_makes_another(cells: list[str]) -> None:
     lines = table(["x"] * len(cells), [[escape(cell) for cell in cells]]).split("\n")
     assert len(lines) == 3
     assert all(bare(line).count("|") == len(cells) + 1 for line in lines)
+
+
+@cases(150)
+@given(summary=texts)
+def test_no_summary_opens_or_ends_anything(summary: str) -> None:
+    counted["details"] = counted.get("details", 0) + 1
+    head, *rest = details(summary, "body").split("\n")
+    assert rest == ["", "body", "", "</details>"]
+    shown = head.removeprefix("<details><summary>").removesuffix("</summary>")
+    assert not SPECIAL.difference("#") & set(shown)  # a # is part of an entity
+    assert html.unescape(shown) == "".join(c for c in " ".join(summary.split()) if c.isprintable())
 
 
 @cases(150)

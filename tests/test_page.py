@@ -9,7 +9,7 @@ import pytest
 
 from recordings import EPS, SPEC, Recorder, drawn, finding, match, outcomes, small_suite
 from robench import leaderboard
-from robench.markdown import block, escape, table
+from robench.markdown import block, details, escape, table
 from robench.records import Strength
 
 
@@ -51,7 +51,7 @@ def test_the_page_tells_everything_that_makes_rows_comparable(
         "2 epochs, batch size 128, Adam 0.0005, moving average 0.998, float32",
         "120 training images held out",
         "**Training runs:** 4 (seed 0)",
-        "**Trained on:** CPU, 2 cores",
+        "**Trained on:** CPU, 2 cores\n\n<details><summary>Validation, Training runs, ",
         "torch 2.9.0",
         "Ranked by rho_correct of the envelope; equal ranks are ties",
         "any of these attacks found: fgm at 0.5, mim at 0.5, cw, deepfool, fgm at 0.5 black-box, "
@@ -60,6 +60,7 @@ def test_the_page_tells_everything_that_makes_rows_comparable(
     ):
         assert fact in page
     assert page.count("\nrobench eval --matched-accuracy 0.70\n") == 1
+    assert "<details><summary>Commands</summary>\n\n```sh\nrobench train" in page
     assert "robench train --defense pgd --seed 0" in page
 
 
@@ -75,6 +76,41 @@ def test_defenses_are_ranked_by_the_envelope_and_say_why_they_are_not(
     ]
     assert "the envelope fails on 2.8% of the correctly" in line(page, "| - | pgd |")
     assert line(page, "| 2 | **baseline**").endswith("| 8.50 | pass |  |")
+
+
+def test_summary_and_figures_stand_open_and_the_rest_unfolds(
+    rendered: tuple[Path, dict[str, bytes]],
+) -> None:
+    page = rendered[1]["README.md"].decode()
+    unfolding = re.findall(
+        r"<details><summary>([^\n]*)</summary>\n\n(.*?)\n\n</details>", page, re.S
+    )
+    assert [title for title, _ in unfolding] == [
+        "Validation, Training runs, Attacked on, Versions, Protocol",
+        "Every attack on every network, in the paper's columns",
+        "Paired differences in rho_correct of the envelope, all pairs",
+        "What the audits remark (1)",
+        "Commands",
+    ]
+    assert page.count("<details>") == page.count("</details>") == len(unfolding)
+    shown = page
+    for _, body in unfolding:
+        shown = shown.replace(body, "")
+    assert "| rank | defense |" in shown
+    assert shown.count("](figures/") == 2
+    assert "In the paper's columns. Matched on" not in shown
+    assert "| baseline - fgm | -0.0" in unfolding[2][1].replace("\N{NO-BREAK SPACE}", " ")
+
+
+def test_a_study_gives_the_section_its_title_and_its_command(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path)
+    run = recorder.run()
+    recorder.evaluation(run, "cw", drawn(0, 0.2, 50))
+    recorder.matches([match(run)])
+    recorder.study(title="Who <wins>?")
+    page = readme(tmp_path)
+    assert "## Who &lt;wins&gt;? (digits, convpool, 2 epochs)" in page
+    assert "```sh\nrobench run main.yaml\nrobench train " in page
 
 
 def test_a_row_that_found_no_match_says_what_to_try(
@@ -185,7 +221,7 @@ def test_text_of_a_plugin_cannot_break_the_page(tmp_path: Path) -> None:
     page = content["README.md"].decode()
     shown = r"\_a\|b &lt;img src=x&gt; \[c\](d) \`e\` \$f\$ \*g\*"
     assert shown in line(page, "| - |", r"fail: \`y\`\|", r"audit: \`y\`\| failed (0.25, wanted")
-    assert r"- &lt;b&gt;\|\_x\_ on " in page
+    assert r"- **&lt;b&gt;\|\_x\_** (warn): 0.25 on \_a\|b" in page
     assert "<img" not in page
     assert "<b>" not in page
     headers = [row for row in page.splitlines() if row.startswith(("| rank", "| defense"))]
@@ -213,3 +249,9 @@ def test_no_records_tell_how_to_make_some(tmp_path: Path) -> None:
     content = leaderboard.render(tmp_path / "records")
     assert set(content) == {"README.md"}
     assert "robench eval --matched-accuracy 0.70" in content["README.md"].decode()
+
+
+def test_what_unfolds_is_titled_by_text_alone() -> None:
+    assert details("a <b> *c* d_e", "| x |") == (
+        "<details><summary>a &lt;b&gt; &#42;c&#42; d_e</summary>\n\n| x |\n\n</details>"
+    )
