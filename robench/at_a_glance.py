@@ -4,8 +4,9 @@ from collections.abc import Iterable, Sequence
 
 from robench import metrics, tables
 from robench.contents import AtAGlance, Place, Ranked
-from robench.figures import Figure, rounded, rounded_interval
+from robench.figures import Figure
 from robench.ranking import Entry, Ranking
+from robench.rounding import rounded, rounded_interval
 from robench.standings import Section
 
 AXIS = "rho_correct of the envelope: mean L2 norm of the nearest error (images in [0, 1])"

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from robench import tables
 from robench.archive import Archive
+from robench.at_a_glance import at_a_glance
 from robench.comparison_tables import differences_table
 from robench.figures import Figure, accuracy_norm
 from robench.footnotes import footnotes
@@ -89,8 +90,12 @@ def _section(section: Section, audits: Mapping[str, Audit], figures: list[Figure
     facts = _facts(section)
     more = {name: facts.pop(name) for name in [*facts] if name not in FACTS}
     parts = [f"## {escape(title)}", _listed(facts), details(", ".join(more), _listed(more))]
-    for standing in section.standings:
-        parts += _standing(section, rank(standing, audits), figures)
+    rankings = [rank(standing, audits) for standing in section.standings]
+    if figure := at_a_glance(section, rankings):
+        figures.append(figure)
+        parts.append(embed(figure.caption, figure.path))
+    for ranking in rankings:
+        parts += _standing(section, ranking, figures)
     parts += robustness(section, figures)
     return [*parts, details("Commands", block(_commands(section)))]
 

@@ -53,7 +53,7 @@ def test_changed_outcomes_make_page_and_figures_stale(out: Path) -> None:
     drawn(0, 0.21, 50).save(path)
     found = leaderboard.stale(out)
     assert "README.md differs from its records" in found
-    assert sum(text.endswith("was drawn from other records") for text in found) == 2
+    assert sum(text.endswith("was drawn from other records") for text in found) == 3
     leaderboard.write(out)
     assert leaderboard.stale(out) == []
 
@@ -83,7 +83,10 @@ def test_publish_copies_audits_and_a_new_one_replaces_the_old(out: Path) -> None
     leaderboard.publish(recorder.root, out)
     (copy,) = (out / "records" / "audits").iterdir()
     assert copy.read_bytes() == (recorder.root / "audits" / f"{audit.key}.json").read_bytes()
-    assert leaderboard.stale(out) == ["README.md differs from its records"]
+    assert leaderboard.stale(out) == [
+        "README.md differs from its records",
+        f"figures/{run.spec.protocol}-ranking.svg belongs to no record",  # nothing is ranked now
+    ]
     leaderboard.write(out)
     assert "audit: same failed (0.25, wanted at least 0.5) |" in (out / "README.md").read_text()
 

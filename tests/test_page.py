@@ -36,7 +36,7 @@ def test_the_same_records_give_the_same_bytes(rendered: tuple[Path, dict[str, by
     runs, content = rendered
     assert leaderboard.render(runs) == content
     figures = [name for name in content if name.endswith(".svg")]
-    assert len(figures) == 2
+    assert len(figures) == 3
     assert all(f"]({name})" in content["README.md"].decode() for name in figures)
 
 
@@ -97,7 +97,7 @@ def test_summary_and_figures_stand_open_and_the_rest_unfolds(
     for _, body in unfolding:
         shown = shown.replace(body, "")
     assert "| rank | defense |" in shown
-    assert shown.count("](figures/") == 2
+    assert shown.count("](figures/") == 3
     assert "In the paper's columns. Matched on" not in shown
     assert "| baseline - fgm | -0.0" in unfolding[2][1].replace("\N{NO-BREAK SPACE}", " ")
 
