@@ -16,9 +16,13 @@ except ImportError:  # not a POSIX system: nothing is locked there
 NAME = ".lock"
 
 
+class Busy(UserError):
+    """Another process is at work on a folder."""
+
+
 @contextmanager
 def claimed(folder: Path) -> Iterator[None]:
-    """Keep other processes from `folder` until the end; UserError where one is at work there.
+    """Keep other processes from `folder` until the end; Busy where one is at work there.
 
     The system lets go of the lock of a process that has ended, however it ended.
     """
@@ -49,7 +53,7 @@ def _lock(path: Path) -> int:
         except BlockingIOError:
             who = os.read(handle, 200).decode(errors="replace") or "another process"
             os.close(handle)
-            raise UserError(
+            raise Busy(
                 f"{path.parent} is being worked on by {who}; wait for it, end it, or choose "
                 "another --runs"
             ) from None

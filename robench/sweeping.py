@@ -1,10 +1,11 @@
 """Train every run of a grid that is missing, one after the other; a failure stops no other run."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal
 
+from robench.claim import Busy
 from robench.data import Data
 from robench.errors import UserError
 from robench.planning import Plan, Request, plan
@@ -43,10 +44,13 @@ class Passed:
 
 @dataclass(frozen=True)
 class Ended:
-    """A cell's end: the finished run, or the line that says why there is none."""
+    """A cell's end: the finished run, or the line that says why there is none.
+
+    `busy`: another process is training it.
+    """
 
     cell: Cell
-    state: Literal["trained", "there already", "failed"]
+    state: Literal["trained", "there already", "busy", "failed"]
     run: Run | None
     reason: str = ""
 
@@ -61,10 +65,35 @@ def sweep(requests: Sequence[Request], *, bar: bool = False) -> Iterator[Event]:
     Requests for the same run are one cell. A finished run is read, an interrupted one goes on; one
     that fails is told of as `Ended`, and the next begins.
     """
-    plans = planned(requests)
-    names = labels([one.spec for one in plans])
-    for number, (wanted, label) in enumerate(zip(plans, names, strict=True), start=1):
-        yield from _trained(wanted, Cell(wanted.spec, label, number, len(plans)), bar=bar)
+    for wanted, cell in _cells(planned(requests)):
+        yield from _trained(wanted, cell, bar=bar)
+
+
+def together(
+    plans: Sequence[Plan], wait: Callable[[], object], *, bar: bool = False
+) -> Iterator[Event]:
+    """Train what is missing of `plans` as `sweep` does, beside other processes that do the same.
+
+    What another process is training is told of as busy and left to it. Once there is nothing else
+    to do, `wait` is called, and what was busy is looked at again, until each cell has ended.
+    """
+    left, told = _cells(plans), False
+    while left:
+        busy = []
+        for wanted, cell in left:
+            held: list[Event] = []
+            for event in _trained(wanted, cell, bar=bar):
+                held.append(event)
+                if isinstance(event, Ended) and event.state == "busy":
+                    busy.append((wanted, cell))
+                    if told:
+                        break  # it is no news that this one did not begin
+                if not (told and isinstance(event, Begun)):
+                    yield from held
+                    held.clear()
+        left, told = busy, True
+        if left:
+            wait()
 
 
 def planned(requests: Sequence[Request], loaded: dict[str, Data] | None = None) -> list[Plan]:
@@ -102,6 +131,14 @@ def labels(specs: Sequence[RunSpec]) -> list[str]:
     ]
 
 
+def _cells(plans: Sequence[Plan]) -> list[tuple[Plan, Cell]]:
+    names = labels([one.spec for one in plans])
+    return [
+        (wanted, Cell(wanted.spec, label, number, len(plans)))
+        for number, (wanted, label) in enumerate(zip(plans, names, strict=True), start=1)
+    ]
+
+
 def _trained(wanted: Plan, cell: Cell, *, bar: bool) -> Iterator[Event]:
     folder = RunFolder(wanted.root / wanted.spec.key)
     there = folder.done.exists()
@@ -111,6 +148,8 @@ def _trained(wanted: Plan, cell: Cell, *, bar: bool) -> Iterator[Event]:
         for row in wanted.train(bar=bar):
             yield Passed(cell, row)
         yield Ended(cell, "there already" if there else "trained", read_run(folder.path))
+    except Busy as error:
+        yield Ended(cell, "busy", None, str(error))
     except UserError as error:
         yield Ended(cell, "failed", None, str(error))
 

@@ -1,5 +1,6 @@
 """Sweeps: what they train, what they skip, what they do with a run that fails."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,12 +10,13 @@ import pytest
 
 import tiny
 from recordings import SPEC
+from robench.claim import claimed
 from robench.errors import UserError
 from robench.grid import for_defenses
-from robench.planning import Request
+from robench.planning import Plan, Request
 from robench.records import RunSpec, Setting
 from robench.runs import read_runs
-from robench.sweeping import Begun, Ended, Event, Passed, labels, planned, sweep
+from robench.sweeping import Begun, Ended, Event, Passed, labels, planned, sweep, together
 
 
 def requests(
@@ -30,6 +32,11 @@ def swept(asked: list[Request]) -> tuple[list[Event], list[Ended]]:
     """Run a sweep to its end; return all events, and the ends alone."""
     events = list(sweep(asked))
     return events, [one for one in events if isinstance(one, Ended)]
+
+
+def swept_together(plans: list[Plan]) -> list[Ended]:
+    """Run such plans to their end beside nobody; return the ends."""
+    return [one for one in together(plans, pytest.fail) if isinstance(one, Ended)]
 
 
 def words(data: Path, runs: Path, *more: object, **options: object) -> list[object]:
@@ -99,6 +106,58 @@ def test_a_damaged_run_is_a_failure_of_its_cell(tints: Path, tmp_path: Path) -> 
     _, ends = swept(asked)
     assert [one.state for one in ends] == ["failed", "there already"]
     assert ends[0].reason.startswith(f"{manifest} is not the file that")
+
+
+def test_what_another_process_trains_is_busy_and_no_failure(tints: Path, tmp_path: Path) -> None:
+    asked = requests(["baseline"], tints, tmp_path, {"seed": [0, 1]})
+    first = tmp_path / planned(asked)[0].spec.key
+    with claimed(first):
+        _, ends = swept(asked)
+        ended = tiny.robench(*words(tints, tmp_path, "--set", "seed=0,1", defense="baseline"))
+    assert [one.state for one in ends] == ["busy", "trained"]
+    assert ends[0].run is None
+    assert f"{first} is being worked on by process {os.getpid()} on " in ends[0].reason
+    assert ended.code == 1
+    told = ended.err.splitlines()
+    assert told[0].startswith(f"busy: baseline seed 0: {first} is being worked on")
+    assert told[1:] == [
+        "Error: 1 of 2 runs left to another process; the lines above say why",
+    ]
+
+
+def test_what_is_busy_is_come_back_to_until_it_has_ended(tints: Path, tmp_path: Path) -> None:
+    plans = planned(requests(["baseline"], tints, tmp_path, {"seed": [0, 1, 2], "lr": [5e-3]}))
+    claims = [claimed(tmp_path / plans[place].spec.key) for place in (0, 2)]
+    for one in claims:
+        one.__enter__()
+    waits: list[int] = []
+
+    def wait() -> None:
+        waits.append(len(waits))
+        if len(waits) > 1:
+            claims[len(waits) - 2].__exit__(None, None, None)
+
+    events = list(together(plans, wait))
+    ends = [(one.cell.number, one.state) for one in events if isinstance(one, Ended)]
+    assert ends == [
+        *((1, "busy"), (2, "trained"), (3, "busy")),
+        *((1, "trained"), (3, "trained")),
+    ]
+    assert waits == [0, 1, 2]
+    begun = [one.cell.number for one in events if isinstance(one, Begun)]
+    assert begun == [1, 2, 3, 1, 3]  # again when they really begin, not at each look
+    assert not [end for end in swept_together(plans) if end.state != "there already"]
+
+
+def test_what_another_process_has_trained_meanwhile_is_there(tints: Path, tmp_path: Path) -> None:
+    plans = planned(requests(["baseline"], tints, tmp_path, {"seed": [0]}))
+    with claimed(tmp_path / plans[0].spec.key):
+        events = together(plans, lambda: None)
+        assert [type(next(events)) for _ in range(2)] == [Begun, Ended]
+    tiny.epochs(plans[0])
+    (end,) = events
+    assert isinstance(end, Ended)
+    assert end.state == "there already"
 
 
 @pytest.mark.parametrize(

@@ -38,22 +38,19 @@ def command(file: Path | None, **options: Any) -> None:
     """Train every combination of some values; what is trained already is skipped.
 
     The grid is given by options or by a YAML FILE (docs/sweeps.md). A run that fails stops no
-    other; where one did, the exit code is 1.
+    other, nor does one that another process is training; where there was one, the exit code is 1.
     """
     from robench.sweeping import Ended, sweep
 
     requests = _of_file(file, **options) if file else _of_options(**options)
     ended = []
     for event in sweep(requests, bar=sys.stderr.isatty()):
-        say(_line(event, options["runs"]))
+        say(told(event, options["runs"]))
         if isinstance(event, Ended):
             ended.append(event)
     say(f"\n{table(ended)}")
-    failed = [one for one in ended if one.state == "failed"]
-    for one in failed:
-        say(f"failed: {_name(one)}: {one.reason}", err=True)
-    if failed:
-        raise RunFailed(f"{len(failed)} of {len(ended)} runs failed; the lines above say why")
+    if missing := without_run(ended):
+        raise RunFailed(f"{missing}; the lines above say why")
 
 
 def table(ended: "Sequence[Ended]") -> str:
@@ -73,6 +70,17 @@ def table(ended: "Sequence[Ended]") -> str:
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in (HEADER, *rows)
     )
+
+
+def without_run(ended: "Sequence[Ended]") -> str:
+    """Print why each cell without a run has none; return how many there are, if any."""
+    missing = [one for one in ended if one.run is None]
+    for one in missing:
+        say(f"{one.state}: {_name(one)}: {one.reason}", err=True)
+    busy = sum(one.state == "busy" for one in missing)
+    counts = {"failed": len(missing) - busy, "left to another process": busy}
+    said = [f"{count} of {len(ended)} runs {how}" for how, count in counts.items() if count]
+    return " and ".join(said)
 
 
 def _of_options(
@@ -105,7 +113,8 @@ def _of_file(
     return read_file(file, Request("", runs=runs, device=device, data_dir=data_dir))
 
 
-def _line(event: "Event", runs: Path) -> str:
+def told(event: "Event", runs: Path) -> str:
+    """Return what is printed of one step of a sweep."""
     from robench.sweeping import Begun, Passed
 
     if isinstance(event, Passed):
@@ -114,7 +123,7 @@ def _line(event: "Event", runs: Path) -> str:
     if isinstance(event, Begun):
         return f"{place}  {runs / event.cell.spec.key}"
     if event.run is None:
-        return f"{place}  failed: {event.reason}"
+        return f"{place}  {event.state}: {event.reason}"
     return f"{place}  {event.state}, accuracy {event.run.final.accuracy:.4f}"
 
 
