@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from robench.api import checkpoints, evaluate, evaluations, report, reproduce, train
+    from robench.api import checkpoints, evaluate, evaluations, report, reproduce, study, train
     from robench.errors import RunFailed, UserError
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "evaluations",
     "report",
     "reproduce",
+    "study",
     "train",
 ]
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from robench import archive, leaderboard
 from robench.archive import Archive
 from robench.campaign import Campaign, conduct
+from robench.errors import RunFailed
 from robench.planning import Request, plan
 from robench.records import Evaluation, Run, Setting
 from robench.runs import read_run, read_runs
@@ -70,6 +71,40 @@ def report(runs: Path | str = "runs", out: Path | str = "leaderboard") -> Path:
     leaderboard.publish(Path(runs), Path(out))
     leaderboard.write(Path(out))
     return Path(out) / leaderboard.README
+
+
+def study(
+    file: Path | str,
+    runs: Path | str = "runs",
+    out: Path | str = "leaderboard",
+    *,
+    data_dir: Path | str | None = None,
+    device: str = "auto",
+    progress: bool = False,
+) -> Path:
+    """Train, evaluate and audit what a run file asks for, write the page and return it.
+
+    `file`: docs/studies.md. What is there already under `runs` is skipped. Raises
+    `robench.UserError` for what cannot be had, before anything is trained, and
+    `robench.RunFailed`, when the page is written, for runs that failed and targets that nothing
+    matches.
+    """
+    from robench.studies import run_file
+    from robench.studies.conducting import conduct
+    from robench.studies.events import Missed
+    from robench.sweeping import Ended
+
+    images = None if data_dir is None else Path(data_dir)
+    wanted = run_file.read(Path(file), Path(runs), images, device)
+    reasons = [
+        event.reason
+        for event in conduct(wanted, bar=progress)
+        if isinstance(event, Missed) or (isinstance(event, Ended) and event.state == "failed")
+    ]
+    page = report(runs, out)
+    if reasons:
+        raise RunFailed(f"{'; '.join(reasons)} (the page is {page})")
+    return page
 
 
 def reproduce(

@@ -183,9 +183,7 @@ def _attack_all(
         source = yield from trained_source(sources, wanted, defense, data, bar=bar)
         yield from _attacked(*given, sorted(matched), source, bar=bar)
     yield from _attacked(*given, sorted(finals), None, bar=bar)
-    there = {path.stem for path in (campaign.runs / AUDITS).glob("*.json")}
-    outdated = {one for one in finals if audit_key(*one) in there}
-    if campaign.audit and (asked := matched | outdated):
+    if campaign.audit and (asked := matched | audited_before(campaign.runs, finals)):
         yield from audits(campaign.runs, runs, asked, data)
 
 
@@ -215,6 +213,12 @@ def _attacked(
                     precision=campaign.precision,
                     bar=bar,
                 )
+
+
+def audited_before(root: Path, checkpoints: Collection[tuple[str, int]]) -> set[tuple[str, int]]:
+    """Return those of some checkpoints, named by run and step, that have an audit under `root`."""
+    there = {path.stem for path in (root / AUDITS).glob("*.json")}
+    return {one for one in checkpoints if audit_key(*one) in there}
 
 
 def audits(

@@ -1,24 +1,26 @@
 """A small folder of records of every kind, to be changed by tests of hostile input."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import get_args
 
 import numpy as np
 
 from recordings import ENVIRONMENT, EPS, Recorder, drawn, match
+from robench.archive import STUDIES
 from robench.outcomes import Outcomes
-from robench.records import Evaluation, Run
+from robench.records import Evaluation, Run, Study
 from robench.reproduction.recipe import Kind
 from robench.reproduction.record import Cell, Reproduction, Shown, write
-from robench.runs import SEAL
+from robench.runs import SEAL, write_json
 from robench.samples import Samples, samples_path
 
 COUNT = 6
 
 
 def records(root: Path) -> Path:
-    """Write runs, a source, evaluations, images, matches and a reproduction; return `root`."""
+    """Write runs, a source, evaluations, images, matches and what is reported; return `root`."""
     recorder = Recorder(root)
     source = recorder.run(seed=1, source=True)
     runs = [recorder.run("fgm", {"eps": eps}, EPS) for eps in (0.1, 0.2)]
@@ -53,6 +55,8 @@ def records(root: Path) -> Path:
         **texts,
     )
     write(root, made)
+    study = Study("tints", "Words", runs[0].spec.protocol, "cifar10", "title: Words", ENVIRONMENT)
+    write_json(root / STUDIES / f"{study.name}.json", asdict(study))
     return unsealed(root)
 
 

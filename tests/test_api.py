@@ -55,7 +55,7 @@ def test_public_names() -> None:
     assert robench.UserError is errors.UserError
     assert robench.RunFailed is errors.RunFailed
     assert issubclass(robench.RunFailed, robench.UserError)
-    for name in ("train", "evaluate", "report", "reproduce", "checkpoints", "evaluations"):
+    for name in ("train", "evaluate", "report", "reproduce", "study", "checkpoints", "evaluations"):
         assert getattr(robench, name) is getattr(api, name)
         assert name in robench.__all__
         assert getattr(api, name).__doc__

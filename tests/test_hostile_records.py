@@ -91,6 +91,7 @@ def files(valid: Path, pattern: str) -> list[str]:
         "matches/*.json",
         "reproductions/*.json",
         "audits/*.json",
+        "studies/*.json",
     ],
 )
 @cases(20)

@@ -1,4 +1,4 @@
-"""Configuration that people hand in: grids, recipes, contests, values of a scale."""
+"""Configuration that people hand in: grids, run files, recipes, contests, values of a scale."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +19,7 @@ from robench.plugins import ATTACKS
 from robench.reproduction import recipe
 from robench.reproduction.attacked import attacks_of
 from robench.settings import configure
+from robench.studies import run_file
 
 GRID = {
     "dataset": "digits",
@@ -62,6 +63,17 @@ CONTESTS = {
 }
 
 
+RUN_FILE = {
+    "title": "A study",
+    "published": "cifar10",
+    "train": {**GRID, "defenses": {"fgm": [{"eps": [0.1, 0.2], "seed": [0, 1]}, {"eps": 0.3}]}},
+    "evaluate": [
+        {"matched_accuracy": [0.6, 0.7], "tolerance": 0.01, "preset": "paper", "images": 9},
+        {"final": True, "attack": ["cw"], "set": {"cw.steps": 3}, "audit": False, "keep": 0},
+    ],
+}
+
+
 def of_grid(path: Path) -> object:
     """Read a grid."""
     return grid.read_file(path, Request("baseline"))
@@ -89,8 +101,14 @@ def of_contests(path: Path) -> object:
     ]
 
 
+def of_run_file(path: Path) -> object:
+    """Read a run file."""
+    return run_file.read(path, path.parent / "runs")
+
+
 READERS: dict[str, tuple[Callable[[Path], object], dict[str, Any]]] = {
     "grid": (of_grid, GRID),
+    "run-file": (of_run_file, RUN_FILE),
     "recipe": (of_recipe, RECIPE),
     "contests": (of_contests, CONTESTS),
 }

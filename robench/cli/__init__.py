@@ -23,6 +23,7 @@ COMMANDS = {
     "sweep": "Train every combination of some settings, seeds and defenses.",
     "match": "Search for the strength at which a defense meets a benign accuracy.",
     "eval": "Match trained defenses at a benign accuracy and attack them.",
+    "run": "Carry a run file out: train, evaluate, audit and report all that it asks for.",
     "audit": "Check whether evaluations can be believed: wrapper, attacks, hidden gradients.",
     "bench": "Time attacks beside other libraries, and training beside its passes.",
     "reproduce": "Regenerate a table or figure of the paper.",
