@@ -63,7 +63,7 @@ def _line(event: "Event", runs: Path, ended: "Sequence[Ended]") -> str:
     from robench.studies.events import Auditing, Evaluated, Evaluating, Missed, Waiting
 
     if isinstance(event, Study):
-        return f"\n{sweep.table(ended)}"
+        return f"\n{sweep.table(sorted(ended, key=lambda one: one.cell.number))}"
     if isinstance(event, Evaluating):
         return f"\nevaluation {event.number}/{event.count}  {_asked(event)}"
     if isinstance(event, Auditing):
