@@ -6,6 +6,7 @@ from robench import tables
 from robench.archive import Archive
 from robench.at_a_glance import at_a_glance
 from robench.comparison_tables import differences_table
+from robench.cost import cost
 from robench.figures import Figure, accuracy_norm
 from robench.footnotes import footnotes
 from robench.markdown import block, details, embed, escape
@@ -128,7 +129,8 @@ def _facts(section: Section) -> dict[str, str]:
 def _standing(section: Section, ranking: Ranking, figures: list[Figure]) -> list[str]:
     standing = ranking.counted.standing
     parts = [f"### Matched at benign accuracy {tables.target(standing.target)}"]
-    parts.append(f"{_chosen(section.spec, standing)} {_attacked(section, ranking)}".strip())
+    said = [_chosen(section.spec, standing), _attacked(section, ranking), cost(standing.rows)]
+    parts.append(" ".join(one for one in said if one))
     parts += [summary(ranking), *footnotes(ranking)]
     figure = accuracy_norm(section, ranking)
     if figure is not None:
