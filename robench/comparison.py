@@ -119,7 +119,8 @@ def _difference(
 ) -> Difference:
     first, second = pair
     one, other = (
-        _mean_over_seeds(total, name, seed) for name, total in zip(pair, totals, strict=True)
+        resampling.mean_over_seeds(total, (seed, name, 0))
+        for name, total in zip(pair, totals, strict=True)
     )
     measured = resampling.interval(one - other)
     return Difference(
@@ -133,10 +134,3 @@ def _difference(
         on=on,
         success=(lowest_success(rows[first]), lowest_success(rows[second])),
     )
-
-
-def _mean_over_seeds(total: NDArray[np.float64], name: str, seed: int) -> NDArray[np.float64]:
-    """Draw the seeds and return the mean of their rho_correct, (1 + resamples,)."""
-    rho = resampling.ratio(total[:, ::2], total[:, 1::2])
-    drawn = resampling.seeds(rho.shape[1], len(rho) - 1, (seed, name, 0))
-    return np.take_along_axis(rho, drawn, axis=1).mean(axis=1)

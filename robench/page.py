@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from robench import tables
 from robench.archive import Archive
 from robench.at_a_glance import at_a_glance
+from robench.beside import beside
+from robench.beside_table import beside_part
 from robench.comparison_tables import differences_table
 from robench.cost import cost
 from robench.figures import Figure, accuracy_norm
@@ -98,6 +100,8 @@ def _section(section: Section, audits: Mapping[str, Audit], figures: list[Figure
     for ranking in rankings:
         parts += _standing(section, ranking, figures)
     parts += robustness(section, figures)
+    found = beside(section, rankings)
+    parts += beside_part(found) if found else []
     return [*parts, details("Commands", block(_commands(section)))]
 
 

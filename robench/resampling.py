@@ -81,6 +81,16 @@ def seeds(count: int, resamples: int, key: tuple[int, str, int]) -> NDArray[np.i
     return np.concatenate([np.arange(count)[None], drawn])
 
 
+def mean_over_seeds(total: NDArray[np.float64], key: tuple[int, str, int]) -> NDArray[np.float64]:
+    """Draw seeds and return the mean of their mean distances, (1 + resamples,).
+
+    `total`: what `sums` makes of a network's `fooled` beside the next one's; `key` as in `seeds`.
+    """
+    each = ratio(total[:, ::2], total[:, 1::2])
+    drawn = seeds(each.shape[1], len(each) - 1, key)
+    return np.take_along_axis(each, drawn, axis=1).mean(axis=1)
+
+
 def ratio(above: NDArray[np.float64], below: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return `above` / `below`; nan where `below` is 0."""
     return np.divide(above, below, out=np.full(above.shape, np.nan), where=below != 0)

@@ -58,6 +58,16 @@ SPEC = RunSpec(
     rung=0.005,
 )
 
+PAPERS = {
+    "confidence": 0.0,
+    "learning_rate": 0.005,
+    "searches": 5,
+    "steps": 100,
+    "initial_constant": 0.01,
+    "abort_early": True,
+}
+"""The paper's settings of its minimal attack, as records had them before it knew more."""
+
 
 def outcomes(
     clean: Sequence[bool], distance: ArrayLike, adversarial: Sequence[int] | None = None

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from recordings import EPS, Recorder, drawn, match, outcomes
+from recordings import EPS, PAPERS, Recorder, drawn, match, outcomes
 from robench import archive, metrics
 from robench.contents import Curve, RobustnessCurve
 from robench.dominance import Dominance
@@ -15,16 +15,6 @@ from robench.outer import outer
 from robench.records import Evaluation, Run, Setting, Strength
 from robench.robustness_text import robustness
 from robench.standings import Section, sections
-
-PAPERS = {
-    "confidence": 0.0,
-    "learning_rate": 0.005,
-    "searches": 5,
-    "steps": 100,
-    "initial_constant": 0.01,
-    "abort_early": True,
-}
-"""The paper's settings of its minimal attack, as records had them before it knew more."""
 
 
 def section(root: Path) -> Section:
