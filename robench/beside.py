@@ -30,8 +30,10 @@ class Reading:
     """One a training seed."""
     rho: Interval
     """Mean over seeds of the paper's Eq. 6, L2."""
+    base: Entry | None
+    """The baseline at this target; None where it was not matched, or not put to the attack."""
     baseline: tuple[Result, ...]
-    """The same attack on the baseline at this target; empty where it was not run."""
+    """The same attack on it."""
     over_baseline: Interval | None
     """rho over the baseline's."""
 
@@ -115,10 +117,11 @@ def _reading(section: Section, ranking: Ranking, variant: str, baseline: str) ->
     bases = [one for one in ranking.entries if one.rows[0].match.defense == baseline]
     other = min(bases, key=lambda one: one.variant, default=None)
     against = _results(section, other) if other else ()
-    name = other.variant if other and against else variant
+    base = other if against else None
     outcomes = [one.outcomes for one in results]
-    rho, share = over(outcomes, [one.outcomes for one in against] or outcomes, (variant, name))
-    return Reading(own, results, rho, against, share if against else None)
+    names = (variant, base.variant if base else variant)
+    rho, share = over(outcomes, [one.outcomes for one in against] or outcomes, names)
+    return Reading(own, results, rho, base, against, share if base else None)
 
 
 def _results(section: Section, entry: Entry) -> tuple[Result, ...]:

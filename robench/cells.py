@@ -9,10 +9,13 @@ from robench.archive import Result
 from robench.markdown import plain
 from robench.paper_table import ENVELOPE, PAPER_HEADER, Line, attack_lines
 from robench.ranking import Entry, Ranking
+from robench.records import Run
 from robench.standings import Row, Section, labels
 from robench.tables import EMPTY, not_matched, radius
 
-Table = Literal["summary", "paper's columns"]
+Table = Literal[
+    "summary", "paper's columns", "paired differences", "robustness curves", "beside the paper"
+]
 SUMMARY = (
     *("rank", "", "seeds", "images", "benign"),
     *(f"{metric}_{ENVELOPE}" for metric in ("rho_correct", "rho", "success")),
@@ -29,38 +32,57 @@ class Cell:
     """One number of one table, or the words that stand in its place."""
 
     section: Section
-    ranking: Ranking
+    ranking: Ranking | None
+    """None where the number is of the whole section and not of a target."""
     table: Table
     column: str
     row: str
-    """What the table calls the row; not Markdown."""
+    """What the table calls the row, a pair as it is printed; not Markdown."""
     metric: str
     """A key of `robench.meanings.MEANINGS`."""
     numbers: tuple[str, ...]
     """What the number can be asked for by; the first is its name."""
     text: str
     """As the table shows it; not Markdown."""
-    networks: tuple[Row, ...]
+    networks: tuple[Row, ...] = ()
+    """The matched ones that it is of."""
+    finals: tuple[Run, ...] = ()
+    """The runs whose final checkpoints it is of, where none was matched for it."""
     results: tuple[Result, ...] = ()
     """What the number is computed from; of an envelope, all that it is over."""
     line: Line | None = None
     """The attack, where it is of one."""
     entry: Entry | None = None
-    """Of the row; None where it is not matched."""
+    """Of the row; None where it is not matched, or a pair."""
+    note: str = ""
+    """What to read it with; not Markdown."""
 
     @property
-    def target(self) -> float:
+    def target(self) -> float | None:
         """Return the benign accuracy of the table."""
-        return self.ranking.counted.standing.target
+        return self.ranking.counted.standing.target if self.ranking else None
 
     @property
     def enveloped(self) -> bool:
         """Tell whether it is computed from the envelope over all attacks that count."""
-        return self.metric == "rank" or self.metric.endswith(ENVELOPE)
+        by_all = self.metric == "rank" or self.metric.endswith(ENVELOPE)
+        return by_all or self.table == "paired differences"
+
+    @property
+    def paired(self) -> bool:
+        """Tell whether the row is two rows held against each other."""
+        return self.table in ("paired differences", "robustness curves")
+
+    @property
+    def ways(self) -> tuple[str, str, str]:
+        """Return what the row can be named by: as in the table, its variant, its defense."""
+        if self.paired or not self.networks:
+            return self.row, self.row, self.row
+        return self.row, self.networks[0].match.variant, self.networks[0].match.defense
 
 
 def cells(section: Section, ranking: Ranking) -> Iterator[Cell]:
-    """Yield all cells of the tables of one standing but those that name a row."""
+    """Yield the cells of the summary and of the paper's columns, but those that name a row."""
     yield from _summary(section, ranking)
     for entry in ranking.entries:
         for row in entry.rows:

@@ -20,12 +20,29 @@ NUMBERS = {
     "seeds": "number of matched training seeds",
     "seconds_per_epoch": "median over epochs of the seconds spent training, and over seeds",
     "audit": "the worst that the checks of the audit found",
+    "difference": "rho_correct of the envelope of the first less that of the second, each the mean "
+    "over its training seeds",
+    "verdict": "who is ahead where the 95 % interval leaves 0 out; a tie where it does not",
+    "shared_accuracies": "benign accuracies that both robustness curves cover",
+    "area": "integral over these accuracies of the first curve's rho less the second's",
+    "advantage": "the area over its width: the mean difference in rho at equal benign accuracy",
+    "share_ahead": "share of these accuracies at which the first curve lies further out",
+    "crossings": "benign accuracies at which the curves cross",
+    "points": "strengths on either curve",
+    "fewest_seeds": "fewest training seeds of a strength, of either curve where they differ",
+    "rho_mean": "mean over training seeds of the mean L2 norm over the fooled images, "
+    "misclassified ones at 0 (the paper's Eq. 6)",
+    "rho_over_baseline": "rho, the mean over training seeds, over that of the baseline matched at "
+    "the same benign accuracy",
+    "published": "as the paper published it: one seed, no interval",
     "matched_by": "the checkpoint that stands in the row and the accuracy it was chosen by",
 }
 """By metric, those of one attack or of the network."""
 OVER = "of the envelope, for each image the nearest error that any attack that counts found: "
 WITHIN = "share of images that are correct and have no error within the radius"
 SHARES = {"benign", "accuracy", "accuracy_black", "success"}
+PAIRED = {"difference", "advantage", "rho_over_baseline", "rho_mean"}
+SEVERAL = ", and of training seeds where there are several"
 LENGTHS = {"rho", "rho_correct", "median"}
 
 
@@ -43,6 +60,8 @@ def uncertainty(metric: str, seeds: int) -> str:
     `seeds`: training seeds that the number is a mean over.
     """
     name = _of_attack(metric)
+    if name in PAIRED:
+        return f"95 %, {BOOTSTRAP}, the same for all networks{SEVERAL}"
     if name not in SHARES | LENGTHS:
         return ""
     if seeds == 1:

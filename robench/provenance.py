@@ -1,13 +1,14 @@
-"""Where a number of the leaderboard comes from, as values that can be printed or stored as JSON."""
+"""Where a number of the leaderboard comes from: its networks and evaluations, from the records."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from pathlib import Path
 
 from robench.archive import AUDITS, EVALUATIONS, Archive, Result, matches_path
 from robench.cells import Cell, ordered
-from robench.counting import Way
+from robench.counting import Counted, Way
 from robench.eligibility import audit_reasons
 from robench.envelope import decided
+from robench.explanation import Explanation, Measurement, Network, Pair, Shown, Undecided
 from robench.markdown import plain
 from robench.meanings import meaning, uncertainty
 from robench.questions import asked, cells_of
@@ -15,121 +16,16 @@ from robench.records import Run, Settings
 from robench.samples import samples_path
 from robench.standings import Row, condition
 from robench.summary_table import verdict
-from robench.tables import EMPTY, MARK, NOT_RUN, interval, matched_by, not_matched, settings
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A number as one table shows it."""
-
-    table: str
-    column: str
-    text: str
-
-
-@dataclass(frozen=True)
-class Network:
-    """A checkpoint that a number is of, and all that was recorded of how it came to be."""
-
-    run: str
-    variant: str
-    seed: int
-    step: int
-    file: str
-    there: bool
-    """Whether the weights lie there; a leaderboard folder holds none."""
-    weights: str
-    """SHA-256."""
-    matched_by: str
-    match_record: str
-    dataset: str
-    data: str
-    """Hash of the images and labels."""
-    model: str
-    settings: Settings
-    """Of the defense."""
-    environment: Mapping[str, str]
-    """Versions, commit, device and command line of the training."""
-    audit: str
-    """The verdict, with what it has against a rank; empty record where there is none."""
-    audit_record: str
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """An evaluation that a number is computed from."""
-
-    record: str
-    run: str
-    step: int
-    weights: str
-    attack: str
-    side: str
-    """white-box or black-box."""
-    settings: Settings
-    radius: float | None
-    engine: str
-    precision: str
-    images: str
-    """Hash of the images."""
-    count: int
-    violations: int
-    seconds: float
-    samples: str
-    """File of adversarial images that were kept; empty where there is none."""
-    source: str
-    """Of black-box images: the run they were made on."""
-    source_weights: str
-    source_accuracy: float | None
-    source_command: str
-    environment: Mapping[str, str]
-    """Versions, commit, device and command line of the evaluation."""
-    decides: int | None
-    """Of an envelope: the images whose least distance is of this attack, the first of several."""
-
-
-@dataclass(frozen=True)
-class Undecided:
-    """What no attack decides in the envelope of a network."""
-
-    run: str
-    misclassified: int
-    unfooled: int
-    count: int
-
-
-@dataclass(frozen=True)
-class Pair:
-    """A difference in rho_correct of the envelope between a ranked entry and another."""
-
-    first: str
-    second: str
-    difference: str
-    leader: str
-    """Who is ahead; empty for a tie."""
-
-
-@dataclass(frozen=True)
-class Explanation:
-    """All that stands behind one number."""
-
-    row: str
-    number: str
-    dataset: str
-    protocol: str
-    target: float
-    shown: tuple[Shown, ...]
-    """In one table or two; they may differ in which attacks have a say, or leave it out."""
-    meaning: str
-    interval: str
-    remark: str
-    """Why there is no number, or what to read it with; empty where neither."""
-    networks: tuple[Network, ...]
-    measurements: tuple[Measurement, ...]
-    undecided: tuple[Undecided, ...]
-    """Of an envelope, one a network."""
-    pairs: tuple[Pair, ...]
-    """Of a rank."""
+from robench.tables import (
+    EMPTY,
+    MARK,
+    NOT_RUN,
+    interval,
+    matched_by,
+    not_matched,
+    settings,
+    strength,
+)
 
 
 def explain(found: Archive, question: str, target: float | None = None) -> tuple[Explanation, ...]:
@@ -145,6 +41,7 @@ def explained(found: Archive, cells: Sequence[Cell]) -> Explanation:
     filled = [cell for cell in cells if cell.text != EMPTY] or list(cells)
     first = filled[0]  # the summary's, where both tables have it
     networks = {id(row): row for cell in filled for row in cell.networks}
+    finals = {run.key: run for cell in filled for run in cell.finals}
     results = {one.evaluation.key: one for cell in filled for one in cell.results}
     enveloped = [row for row in networks.values() if any(cell.enveloped for cell in filled)]
     counts = _decided(first, enveloped) if results else {}
@@ -158,7 +55,10 @@ def explained(found: Archive, cells: Sequence[Cell]) -> Explanation:
         meaning=meaning(first.metric),
         interval=uncertainty(first.metric, len(networks)) if "[" in first.text else "",
         remark=_remark(first),
-        networks=tuple(_network(found, first, row) for row in networks.values()),
+        networks=(
+            *(_network(found, first, row) for row in networks.values()),
+            *(_final(found, run) for run in finals.values()),
+        ),
         measurements=tuple(
             _measurement(found, one, counts.get(key)) for key, one in results.items()
         ),
@@ -168,27 +68,29 @@ def explained(found: Archive, cells: Sequence[Cell]) -> Explanation:
 
 
 def _remark(cell: Cell) -> str:
-    """Say why a cell holds no number, or what its mark means."""
-    standing = cell.ranking.counted.standing
+    """Say why a cell holds no number, or what to read it with."""
+    if cell.text.endswith(MARK):
+        mark = f"{MARK} failures are left out, and they are many: read the success rate beside it"
+        return f"{cell.note}; {mark}" if cell.note else mark
+    if cell.note or cell.ranking is None:
+        return cell.note
     if cell.entry is None:
-        (row,) = (row for row in standing.unmatched if row.label == cell.row)
+        unmatched = cell.ranking.counted.standing.unmatched
+        (row,) = (row for row in unmatched if row.label == cell.row)
         return plain(not_matched(row))
     if cell.text == NOT_RUN:
-        return f"not run; run: {_command(cell)}"
+        return f"not run; run: {_command(cell, cell.ranking.counted)}"
     if cell.text == EMPTY and cell.line:
         made = "was made for its defense alone" if cell.line.condition.adaptive else "has another"
         return f"left out on purpose, as the attack {made} (docs/metrics.md, The numbers)"
     if cell.text in (EMPTY, "incomplete"):
         reasons = "; ".join(cell.entry.reasons)
         return reasons or "the envelope is of all attacks and sides, and has no such number"
-    if cell.text.endswith(MARK):
-        return f"{MARK} failures are left out, and they are many: read the success rate beside it"
     return ""
 
 
-def _command(cell: Cell) -> str:
+def _command(cell: Cell, counted: Counted) -> str:
     """Return the command that would fill a cell."""
-    counted = cell.ranking.counted
     if cell.line is None:
         return counted.asked
     one, white = cell.line.condition, cell.metric != "accuracy_black"
@@ -199,6 +101,8 @@ def _command(cell: Cell) -> str:
 def _decided(cell: Cell, rows: Sequence[Row]) -> dict[str, int]:
     """Return how many images each evaluation decides, by its key."""
     counts: dict[str, int] = {}
+    if cell.ranking is None:
+        return counts
     for row in rows:
         measured, own = cell.ranking.envelope(row), ordered(cell.ranking, row)
         if measured is not None:
@@ -208,7 +112,7 @@ def _decided(cell: Cell, rows: Sequence[Row]) -> dict[str, int]:
 
 
 def _undecided(cell: Cell, row: Row) -> Undecided:
-    measured = cell.ranking.envelope(row)
+    measured = cell.ranking.envelope(row) if cell.ranking else None
     assert measured is not None  # there are results of an envelope
     return Undecided(
         row.run.key,
@@ -219,29 +123,50 @@ def _undecided(cell: Cell, row: Row) -> Undecided:
 
 
 def _pairs(cell: Cell) -> tuple[Pair, ...]:
+    differences = cell.ranking.differences if cell.ranking else ()
     return tuple(
         Pair(one.first, one.second, plain(interval(one.interval)), one.leader or "")
-        for one in cell.ranking.differences
+        for one in differences
         if cell.row in (one.first, one.second)
     )
 
 
 def _network(found: Archive, cell: Cell, row: Row) -> Network:
-    run, spec = row.run, row.run.spec
-    kept = next(one for one in run.checkpoints if one.step == row.match.step)
+    matched = row.match.how != "unmatched"
+    counted = cell.ranking.counted if cell.ranking and matched else None
+    return _checkpoint(
+        found,
+        row.run,
+        row.match.step,
+        plain(matched_by(row) if matched else not_matched(row)),
+        matches_path(found.root, row.match),
+        audit_reasons(found.audits, counted, row) if counted else [],
+    )
+
+
+def _final(found: Archive, run: Run) -> Network:
+    of = f" of {strength(run)}" if strength(run) else ""
+    said = f"none: the final checkpoint{of}, accuracy {run.final.accuracy:.4f}"
+    return _checkpoint(found, run, run.final.step, said, None, [])
+
+
+def _checkpoint(
+    found: Archive, run: Run, step: int, matched: str, match: Path | None, against: Sequence[str]
+) -> Network:
+    """Return a checkpoint; `matched`: how, in words. `against`: what the audit has against it."""
+    spec, kept = run.spec, next(one for one in run.checkpoints if one.step == step)
     path = found.root / run.key / kept.file
-    audit = found.audits.get(row.weights)
-    against = audit_reasons(found.audits, cell.ranking.counted, row) if cell.entry else []
+    audit = found.audits.get(kept.sha256)
     return Network(
         run=run.key,
         variant=run.variant,
         seed=spec.seed,
-        step=row.match.step,
+        step=step,
         file=str(path),
         there=path.is_file(),
         weights=kept.sha256,
-        matched_by=plain(matched_by(row) if cell.entry else not_matched(row)),
-        match_record=str(matches_path(found.root, row.match)),
+        matched_by=matched,
+        match_record=str(match) if match else "",
         dataset=_configured(spec.dataset, spec.dataset_settings),
         data=spec.data,
         model=_configured(spec.model, spec.model_settings),

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from robench.provenance import Explanation, Measurement, Network, Pair, Undecided
+from robench.explanation import Explanation, Measurement, Network, Pair, Undecided
 from robench.tables import settings, target
 
 UNRECORDED = "not recorded"
@@ -18,7 +18,8 @@ def lines(one: Explanation) -> Iterator[str]:
 
 
 def _lines(one: Explanation) -> Iterator[str]:
-    where = f"{one.dataset}, protocol {one.protocol}, matched at {target(one.target)}"
+    where = f"{one.dataset}, protocol {one.protocol}"
+    where += "" if one.target is None else f", matched at {target(one.target)}"
     yield f"{one.row}, {one.number} ({where})"
     for shown in one.shown:
         yield f"  {shown.text}    {shown.table}, column {shown.column!r}"

@@ -1,12 +1,15 @@
 """From a question in words, `ROW NUMBER`, to the cells of the tables that it asks for."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from robench.archive import Archive
 from robench.cells import Cell, cells
 from robench.errors import UserError
+from robench.pair_cells import of_curves, of_differences
+from robench.paper_cells import of_published
 from robench.ranking import rank
-from robench.standings import Row, Standing, sections
+from robench.records import Audit
+from robench.standings import Row, Section, sections
 from robench.tables import EMPTY, target
 
 WAYS = 3
@@ -25,11 +28,11 @@ def asked(there: Sequence[Cell], question: str) -> tuple[tuple[Cell, ...], ...]:
     words = " ".join(question.split())
     tables: dict[int, list[Cell]] = {}
     for cell in there:
-        tables.setdefault(id(cell.ranking), []).append(cell)
+        tables.setdefault(_place(cell), []).append(cell)
     groups: dict[tuple[object, ...], list[Cell]] = {}
     for table in tables.values():
         for cell in _meant(table, words):
-            key = (id(cell.ranking), cell.row, cell.metric, id(cell.line))
+            key = (_place(cell), cell.row, cell.metric, id(cell.line))
             groups.setdefault(key, []).append(cell)
     if not groups:
         raise UserError(_unknown(there, words))
@@ -45,9 +48,11 @@ def matched_rows(found: Archive, words: str) -> tuple[Row, ...]:
     name, rows = " ".join(words.split()), list[Row]()
     for section in sections(found):
         for standing in section.standings:
-            called = [(row, _ways(row.label, row)) for row in standing.rows]
+            called = [
+                (row, (row.label, row.match.variant, row.match.defense)) for row in standing.rows
+            ]
             for way in range(WAYS):
-                own = [row for row, names in called if name in _called(standing, names[way])]
+                own = [row for row, names in called if name in _called(standing.target, names[way])]
                 rows += own
                 if own:
                     break
@@ -76,30 +81,42 @@ def cells_of(found: Archive, at: float | None = None) -> list[Cell]:
     if at is not None and at not in targets:
         known = ", ".join(target(one) for one in targets)
         raise UserError(f"--target {at:g}: nothing is matched there; matched at {known}")
-    return [
-        cell
-        for section in by_section
-        for standing in section.standings
-        if at in (None, standing.target)
-        for cell in cells(section, rank(standing, found.audits))
-    ]
+    return [cell for section in by_section for cell in _of_section(section, found.audits, at)]
 
 
-def _called(standing: Standing, name: str) -> list[str]:
+def _of_section(section: Section, audits: Mapping[str, Audit], at: float | None) -> Iterator[Cell]:
+    rankings = [rank(one, audits) for one in section.standings if at in (None, one.target)]
+    for ranking in rankings:
+        yield from cells(section, ranking)
+        yield from of_differences(section, ranking)
+    if at is None:
+        yield from of_curves(section)
+    for cell in of_published(section, rankings):
+        if at is None or cell.target is not None:
+            yield cell
+
+
+def _place(cell: Cell) -> int:
+    """Tell the tables of one target, and those of a whole section, from all others."""
+    return id(cell.ranking or cell.section)
+
+
+def _called(at: float | None, name: str) -> list[str]:
     """Return the ways to name a row: by itself and with its target."""
-    short = f"{standing.target:g}"
-    return list(dict.fromkeys([name, f"{name} {target(standing.target)}", f"{name} {short}"]))
+    if at is None:
+        return [name]
+    return list(dict.fromkeys([name, f"{name} {target(at)}", f"{name} {at:g}"]))
 
 
 def _meant(table: Sequence[Cell], words: str) -> list[Cell]:
     """Return the cells whose row is called just so, else those of its variant or defense."""
 
     def named(cell: Cell, row: str) -> bool:
-        rows = _called(cell.ranking.counted.standing, row)
+        rows = _called(cell.target, row)
         return any(f"{one} {number}" == words for one in rows for number in cell.numbers)
 
     for way in range(WAYS):
-        found = [cell for cell in table if named(cell, _ways(cell.row, cell.networks[0])[way])]
+        found = [cell for cell in table if named(cell, cell.ways[way])]
         if found:
             return found
     return []
@@ -108,23 +125,19 @@ def _meant(table: Sequence[Cell], words: str) -> list[Cell]:
 def _unknown(there: Sequence[Cell], words: str) -> str:
     """Say what exists: the numbers of the row where that is known, the rows where it is not."""
     for way in range(WAYS):
-        named = [(cell, _ways(cell.row, cell.networks[0])[way]) for cell in there]
+        named = [(cell, cell.ways[way]) for cell in there]
         own = [(cell, row) for cell, row in named if _begins(cell, row, words)]
         if own:
             longest = max((row for _, row in own), key=len)
             has = [cell for cell, row in own if row == longest and cell.text != EMPTY]
             return f"no number {words!r}; {longest} has: {_listed(one.numbers[0] for one in has)}"
-    rows = _listed(cell.row for cell in there)
-    return f'no row begins {words!r}; there: {rows}. Ask for a row and a number: "ROW rank"'
-
-
-def _ways(label: str, row: Row) -> tuple[str, str, str]:
-    """Return what a row can be named by, the narrowest first."""
-    return label, row.match.variant, row.match.defense
+    rows = _listed(cell.row for cell in there if not cell.paired)
+    ask = '"ROW rank", or "ROW - ROW difference"'
+    return f"no row begins {words!r}; there: {rows}. Ask for a row and a number: {ask}"
 
 
 def _begins(cell: Cell, row: str, words: str) -> bool:
-    rows = _called(cell.ranking.counted.standing, row)
+    rows = _called(cell.target, row)
     return any(words == one or words.startswith(f"{one} ") for one in rows)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,12 +11,13 @@ import numpy as np
 import pytest
 
 import tiny
-from recordings import EPS, Recorder, drawn, finding, match, outcomes, small_suite
+from recordings import EPS, PAPERS, Recorder, drawn, finding, match, outcomes, small_suite
 from robench import archive, leaderboard
 from robench.archive import Archive
 from robench.errors import UserError
+from robench.explanation import Explanation
 from robench.markdown import escape, plain
-from robench.provenance import Explanation, explain, explained
+from robench.provenance import explain, explained
 from robench.provenance_text import lines
 from robench.questions import asked, cells_of
 
@@ -107,6 +109,137 @@ def test_every_cell_is_explained_as_the_page_shows_it(found: Archive, first: str
         assert plain(cell) in said, (row, number)
         told += 1
     assert told >= 20
+
+
+def pairs(root: Path) -> None:
+    """Record a study of two targets: pairs, curves and what the paper has."""
+    recorder = Recorder(root)
+    runs = {
+        (name, eps): recorder.run(name, {"eps": eps} if eps else {}, EPS if eps else None)
+        for name, eps in (("baseline", 0.0), *((n, e) for n in ("fgm", "pgd") for e in (0.1, 0.2)))
+    }
+    for place, ((name, eps), run) in enumerate(runs.items()):
+        far = drawn(place, 0.2 + eps + 0.3 * (name == "pgd"), 60)
+        clean = np.where(np.arange(60) < 10 + 100 * eps, 0, far.clean).astype(np.int16)
+        distance = np.where(clean == 1, far.distance, 0.0).astype(np.float32)
+        measured = replace(far, clean=clean, distance=distance)
+        recorder.evaluation(run, "cw", measured, settings=PAPERS)
+        recorder.evaluation(run, "near", measured)
+        recorder.audit(run)
+    for at, eps in ((0.7, 0.1), (0.65, 0.2)):
+        own = [run for (name, e), run in runs.items() if e == eps or name == "baseline"]
+        recorder.matches([match(run, target=at) for run in own])
+    recorder.study("cifar10")
+
+
+ASKED = {
+    **{"difference in rho_correct": "difference", "mean advantage in rho": "advantage"},
+    **{"shared accuracies": "shared_accuracies", "share ahead": "share_ahead"},
+    **{name: name for name in ("verdict", "images", "seeds", "area", "crossings", "points")},
+    **{"s/epoch": "seconds_per_epoch", "s/epoch, paper": "seconds_per_epoch_paper"},
+}
+BESIDE = {
+    **{"over the baseline's": "rho_cw_over_baseline", "rho of cw": "rho_cw"},
+    "benign accuracy": "benign",
+}
+
+
+def question(row: str, column: str, at: str) -> str:
+    """Return the words for a cell of a table; `at`: the heading that it stands below."""
+    measure, _, which = column.rpartition(", ")
+    if measure in BESIDE and which == "paper":
+        return f"{row} {BESIDE[measure]}_paper"
+    if measure == "rho of cw":
+        return f"{row} {which.removeprefix('at ')} rho_cw_mean"
+    if measure in BESIDE:
+        return f"{row} {which.removeprefix('at ')} {BESIDE[measure]}"
+    target = re.findall(r"^Matched at benign accuracy (\S+)", at)
+    return " ".join([row, *target, ASKED[column]])
+
+
+def unlike(page: str) -> Iterator[tuple[str, str, str]]:
+    """Yield table, question, and cell of the pairs and of what stands beside the paper."""
+    known = {
+        "Matched": "paired differences",
+        "Robustness": "robustness curves",
+        "Beside": "beside the paper",
+    }
+    for below in page.split("\n### ")[1:]:
+        for table in below.split("\n\n"):
+            if not table.startswith(("| defenses |", "| defense | over")):
+                continue
+            header, _, *rows = [re.split(r" \| ", row[2:-2]) for row in table.splitlines()]
+            for row in rows:
+                for column, cell in zip(header[1:], row[1:], strict=True):
+                    asks = question(plain(row[0]), column, below)
+                    yield known[below.split()[0]], asks, cell
+
+
+def test_every_cell_of_pairs_and_beside_the_paper_is_explained(tmp_path: Path) -> None:
+    pairs(tmp_path)
+    found = archive.read(tmp_path)
+    cells, told = cells_of(found), Counter[str]()
+    page = leaderboard.render(tmp_path)["README.md"].decode()
+    for table, asks, cell in unlike(page):
+        said = [explained(found, group) for group in asked(cells, asks)]
+        assert all(list(lines(one)) for one in said)
+        texts = [shown.text for one in said for shown in one.shown if shown.table == table]
+        assert plain(cell.replace("**", "")) in texts, asks
+        told[table] += 1
+    # 3 pairs of 4 columns at 2 targets, 1 pair of 9, 3 variants of 11
+    assert told == {"paired differences": 24, "robustness curves": 9, "beside the paper": 33}
+
+
+def test_a_difference_names_the_networks_of_both_sides(tmp_path: Path) -> None:
+    pairs(tmp_path)
+    said = one(tmp_path, "fgm - pgd 0.65 difference")
+    assert [network.variant for network in said.networks] == ["fgm", "pgd"]
+    assert {found.attack for found in said.measurements} == {"cw", "near"}
+    assert sum(found.decides or 0 for found in said.measurements) == sum(
+        one.count - one.misclassified - one.unfooled for one in said.undecided
+    )
+    assert (said.target, said.remark) == (0.65, "pgd is ahead")
+    assert said.shown[0].text.startswith("-0.")
+    assert "the same for all networks, and of training seeds where there are" in said.interval
+    assert [one.target for one in explain(archive.read(tmp_path), "fgm - pgd difference")] == [
+        0.65,
+        0.7,
+    ]
+
+
+def test_an_advantage_names_the_final_networks_of_both_curves(tmp_path: Path) -> None:
+    pairs(tmp_path)
+    said = one(tmp_path, "fgm - pgd advantage")
+    assert said.target is None
+    assert [(found.variant, found.matched_by) for found in said.networks] == [
+        (name, f"none: the final checkpoint of eps={eps}, accuracy 0.7031")
+        for name in ("fgm", "pgd")
+        for eps in (0.1, 0.2)
+    ]
+    assert {found.match_record for found in said.networks} == {""}
+    assert [found.attack for found in said.measurements] == ["cw"] * 4
+    assert said.remark.startswith("curves under cw; ")
+    text = list(lines(said))
+    assert text[0].endswith(f"(digits, protocol {said.protocol})")
+    done = tiny.robench("explain", "fgm - pgd advantage", "--runs", tmp_path, "--json")
+    assert json.loads(done.out)[0]["target"] is None
+    done = tiny.robench("explain", "fgm - pgd advantage", "--runs", tmp_path, "--target", "0.7")
+    assert done.code == 2
+
+
+def test_a_ratio_names_the_baseline_too_and_the_papers_its_table(tmp_path: Path) -> None:
+    pairs(tmp_path)
+    said = one(tmp_path, "pgd 0.65 rho_cw_over_baseline")
+    assert [found.variant for found in said.networks] == ["pgd", "baseline"]
+    assert [found.attack for found in said.measurements] == ["cw", "cw"]
+    said = one(tmp_path, "baseline 0.65 rho_cw_over_baseline")
+    assert len(said.networks) == len(said.measurements) == 1
+    said = one(tmp_path, "pgd rho_cw_paper")
+    assert (said.shown[0].text, said.networks) == ("0.4091", ())
+    assert said.remark.startswith("Table 3 of the paper, pgd; networks of full width")
+    costs = explain(archive.read(tmp_path), "pgd seconds_per_epoch")
+    assert [one.target for one in costs] == [0.65, 0.7, None]
+    assert len(costs[-1].networks) == 2
 
 
 def one(root: Path, question: str) -> Explanation:

@@ -25,7 +25,8 @@ def command(
     """Say where a number of the leaderboard comes from.
 
     A row as the tables print it and a number: "pgn rho_cw", "fgm (steps=3) seed 1 rank", "pgn
-    accuracy_black_fgm", "pgn rho_correct_envelope". An unknown number lists those there are.
+    accuracy_black_fgm", "pgn rho_correct_envelope"; of two rows "fgm - pgd difference" or "fgm -
+    pgd advantage". An unknown number lists those there are.
     """
     from dataclasses import asdict
 

@@ -1,0 +1,70 @@
+"""The cells of the tables that hold two defenses against each other: differences, and curves."""
+
+from collections.abc import Iterator
+
+from robench.cells import Cell, ordered
+from robench.comparison_tables import DIFFERENCES, DOMINANCE, difference_cells, dominance_cells
+from robench.dominance import Dominance
+from robench.markdown import plain
+from robench.outer import outer
+from robench.ranking import Ranking
+from robench.standings import Section
+
+DIFFERENCE = ("difference", "verdict", "images", "seeds")
+CURVES = (
+    *("shared_accuracies", "area", "advantage", "share_ahead", "crossings"),
+    *("verdict", "points", "images", "seeds"),
+)
+"""What the columns of either table are asked for by."""
+
+
+def of_differences(section: Section, ranking: Ranking) -> Iterator[Cell]:
+    """Yield the cells of the paired differences of one standing."""
+    entries = {one.variant: one for one in ranking.entries}
+    for one in ranking.differences:
+        rows = (*entries[one.first].rows, *entries[one.second].rows)
+        for number, column, text in zip(
+            DIFFERENCE, DIFFERENCES, difference_cells(one), strict=True
+        ):
+            yield Cell(
+                *(section, ranking, "paired differences", column, f"{one.first} - {one.second}"),
+                metric=number,
+                numbers=(number,),
+                text=_unmarked(text),
+                networks=rows,
+                results=tuple(result for row in rows for result in ordered(ranking, row)),
+                note=_verdict(one.leader),
+            )
+
+
+def of_curves(section: Section) -> Iterator[Cell]:
+    """Yield the cells of what says which robustness curve lies further out."""
+    found = outer(section)
+    for one in found.pairs if found else ():
+        if found is None or not isinstance(one, Dominance):
+            continue  # a pair without a comparison has a sentence and no cells
+        finals = [
+            final
+            for name in (one.first, one.second)
+            for seeds in found.track.curves[name].values()
+            for final in seeds
+        ]
+        for number, column, text in zip(CURVES, DOMINANCE, dominance_cells(one), strict=True):
+            yield Cell(
+                *(section, None, "robustness curves", column, f"{one.first} - {one.second}"),
+                metric="fewest_seeds" if number == "seeds" else number,
+                numbers=(number,),
+                text=_unmarked(text),
+                finals=tuple(final.run for final in finals),
+                results=tuple(final.result for final in finals),
+                note=f"curves under {found.track.title}; {_verdict(one.leader)}",
+            )
+
+
+def _unmarked(cell: str) -> str:
+    """Return a cell without Markdown, that of who is ahead included."""
+    return plain(cell.replace("**", ""))
+
+
+def _verdict(leader: str | None) -> str:
+    return f"{leader} is ahead" if leader else "a tie"
