@@ -43,7 +43,7 @@ def images(case: Case) -> Reading:
     "comparability",
     source="Pineau et al. (2021), reproducibility checklist",
     threshold=f"{SEEDS} training seeds of the variant at the same accuracy",
-    remedy="train more seeds (robench sweep --seeds): one says nothing of the next",
+    remedy="train more seeds (robench sweep --set seed=0,1,2): one says nothing of the next",
 )
 def seeds(case: Case) -> Reading:
     """Were several seeds trained?"""
