@@ -147,7 +147,7 @@ def _unfolding(section: Section, ranking: Ranking) -> list[str]:
     """Return what stands behind the summary: the paper's columns, the differences, the audits."""
     standing, parts = ranking.counted.standing, []
     if standing.rows:
-        columns = f"In the paper's columns. {_chosen(section.spec, standing)}\n\n{paper(ranking)}"
+        columns = f"{_chosen(section.spec, standing)}\n\n{paper(ranking)}"
         parts.append(details("Every attack on every network, in the paper's columns", columns))
     if ranking.differences:
         title = "Paired differences in rho_correct of the envelope, all pairs"

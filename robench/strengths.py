@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
+from robench import metrics
 from robench.archive import Result
 from robench.contents import Point
 from robench.metrics import Interval
@@ -40,16 +41,19 @@ def by_strength(measured: Iterable[One]) -> dict[str, list[One]]:
 
 
 def point(variant: int, setting: str, seeds: Sequence[Measured]) -> Point:
-    """Return one strength on the robustness curve: the means over `seeds` (paper, Fig. 5)."""
-    each = [(one.result.distances.rho.value, one.result.benign.value) for one in seeds]
-    several = [(round_rho, round_benign) for round_rho, round_benign in map(rounded, each)]
-    return Point(
-        variant=variant,
-        rho=_over_seeds([one.result.distances.rho for one in seeds]),
-        benign=_over_seeds([one.result.benign for one in seeds]),
-        setting=setting,
-        seeds=tuple(several) if len(each) > 1 else (),
-    )
+    """Return one strength on the robustness curve: the means over `seeds` (paper, Fig. 5).
+
+    Of one seed, the intervals are over images; of several, the extremes.
+    """
+    if len(seeds) == 1:
+        one = seeds[0].result
+        return Point(
+            variant, rounded_interval(one.distances.rho), rounded_interval(one.benign), setting
+        )
+    rho = [metrics.rho(one.result.outcomes) for one in seeds]
+    benign = [one.result.benign.value for one in seeds]
+    each = tuple(zip(rounded(rho), rounded(benign), strict=True))
+    return Point(variant, _mean(rho), _mean(benign), setting, each)
 
 
 def comparable(
@@ -75,9 +79,5 @@ def _weakest_first(run: Run) -> float:
     return -value if kind.stronger == "down" else value
 
 
-def _over_seeds(measured: Sequence[Interval]) -> Interval:
-    """Return one seed's interval over images; of several, their mean and extremes."""
-    if len(measured) == 1:
-        return rounded_interval(measured[0])
-    values = [one.value for one in measured]
+def _mean(values: Sequence[float]) -> Interval:
     return rounded_interval(Interval(sum(values) / len(values), min(values), max(values)))

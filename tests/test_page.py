@@ -98,7 +98,7 @@ def test_summary_and_figures_stand_open_and_the_rest_unfolds(
         shown = shown.replace(body, "")
     assert "| rank | defense |" in shown
     assert shown.count("](figures/") == 3
-    assert "In the paper's columns. Matched on" not in shown
+    assert "| defense | attack |" not in shown
     assert "| baseline - fgm | -0.0" in unfolding[2][1].replace("\N{NO-BREAK SPACE}", " ")
 
 
