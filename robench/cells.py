@@ -14,7 +14,12 @@ from robench.standings import Row, Section, labels
 from robench.tables import EMPTY, not_matched, radius
 
 Table = Literal[
-    "summary", "paper's columns", "paired differences", "robustness curves", "beside the paper"
+    "summary",
+    "more attacks",
+    "paper's columns",
+    "paired differences",
+    "robustness curves",
+    "beside the paper",
 ]
 SUMMARY = (
     *("rank", "", "seeds", "images", "benign"),

@@ -7,6 +7,7 @@ their results together, independent draws make the interval too wide, never too 
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -89,6 +90,14 @@ def compare(
         _difference(rows, pair, on, totals[2 * place : 2 * place + 2], seed)
         for place, pair in enumerate(pairs)
     )
+
+
+def ranks(names: Iterable[str], differences: Iterable[Difference]) -> dict[str, int]:
+    """Return each name's rank: 1 and the number of those that are clearly ahead of it."""
+    behind = Counter(
+        one.second if one.leader == one.first else one.first for one in differences if one.leader
+    )
+    return {name: 1 + behind[name] for name in names}
 
 
 def lowest_success(networks: Iterable[Outcomes]) -> float:

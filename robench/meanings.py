@@ -20,6 +20,11 @@ NUMBERS = {
     "seeds": "number of matched training seeds",
     "seconds_per_epoch": "median over epochs of the seconds spent training, and over seeds",
     "audit": "the worst that the checks of the audit found",
+    "rank_on_part": "the rank on the images that more attacks were run on, by all of them",
+    "rho_correct_before": "rho_correct of the envelope on these images, over the attacks that were "
+    "run on all images alone",
+    "rho_correct_after": "rho_correct of the envelope on these images, over all attacks",
+    "lowered": "share by which the further attacks lower rho_correct on these images",
     "difference": "rho_correct of the envelope of the first less that of the second, each the mean "
     "over its training seeds",
     "verdict": "who is ahead where the 95 % interval leaves 0 out; a tie where it does not",
@@ -43,7 +48,7 @@ WITHIN = "share of images that are correct and have no error within the radius"
 SHARES = {"benign", "accuracy", "accuracy_black", "success"}
 PAIRED = {"difference", "advantage", "rho_over_baseline", "rho_mean"}
 SEVERAL = ", and of training seeds where there are several"
-LENGTHS = {"rho", "rho_correct", "median"}
+LENGTHS = {"rho", "rho_correct", "median", "rho_correct_before", "rho_correct_after"}
 
 
 def meaning(metric: str) -> str:

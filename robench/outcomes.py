@@ -58,6 +58,10 @@ class Outcomes:
         nowhere = self.success & self.correct & (self.distance == 0)
         return failed_near | fooled_far | unchanged | nowhere
 
+    def at(self, places: NDArray[np.intp]) -> "Outcomes":
+        """Return the outcomes at these places, in their order."""
+        return Outcomes(**{name: array[places] for name, array in asdict(self).items()})
+
     def save(self, path: Path) -> None:
         """Write all arrays into one compressed file."""
         arrays.save(path, asdict(self))

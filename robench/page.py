@@ -13,6 +13,7 @@ from robench.figures import Figure, accuracy_norm
 from robench.footnotes import footnotes
 from robench.markdown import block, details, embed, escape
 from robench.paper_table import paper
+from robench.part_table import on_part
 from robench.ranking import Ranking, rank
 from robench.records import Audit, Run, RunSpec
 from robench.remarks import remarks
@@ -135,7 +136,7 @@ def _standing(section: Section, ranking: Ranking, figures: list[Figure]) -> list
     parts = [f"### Matched at benign accuracy {tables.target(standing.target)}"]
     said = [_chosen(section.spec, standing), _attacked(section, ranking), cost(standing.rows)]
     parts.append(" ".join(one for one in said if one))
-    parts += [summary(ranking), *footnotes(ranking)]
+    parts += [summary(ranking), *footnotes(ranking), *on_part(ranking)]
     figure = accuracy_norm(section, ranking)
     if figure is not None:
         figures.append(figure)

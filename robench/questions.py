@@ -7,6 +7,7 @@ from robench.cells import Cell, cells
 from robench.errors import UserError
 from robench.pair_cells import of_curves, of_differences
 from robench.paper_cells import of_published
+from robench.part_cells import of_part
 from robench.ranking import rank
 from robench.records import Audit
 from robench.standings import Row, Section, sections
@@ -88,6 +89,7 @@ def _of_section(section: Section, audits: Mapping[str, Audit], at: float | None)
     rankings = [rank(one, audits) for one in section.standings if at in (None, one.target)]
     for ranking in rankings:
         yield from cells(section, ranking)
+        yield from of_part(section, ranking)
         yield from of_differences(section, ranking)
     if at is None:
         yield from of_curves(section)

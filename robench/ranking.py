@@ -4,13 +4,12 @@ The rank is 1 and the number of entries that are clearly ahead in the paired boo
 equal ranks say that these images and seeds do not tell the entries apart.
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
 from robench import pooled
-from robench.comparison import Difference, compare
+from robench.comparison import Difference, compare, ranks
 from robench.counting import Counted, counted
 from robench.eligibility import attacks_missing, audit_reasons, insufficient
 from robench.metrics import Interval
@@ -119,10 +118,8 @@ def _of_seeds(rows: Sequence[Row], reasons: Sequence[Sequence[str]]) -> tuple[st
 def _ranked(entries: Sequence[Entry], differences: Sequence[Difference]) -> list[Entry]:
     """Give the entries without a reason against it their ranks, and put all in order."""
     named = {entry.variant: entry for entry in entries if not entry.reasons}
-    behind = Counter(
-        one.second if one.leader == one.first else one.first for one in differences if one.leader
-    )
-    ranked = [replace(entry, rank=1 + behind[name]) for name, entry in named.items()]
+    places = ranks(named, differences)
+    ranked = [replace(entry, rank=places[name]) for name, entry in named.items()]
     ranked.sort(key=lambda entry: (entry.rank, -_value(entry), entry.variant))
     return [*ranked, *(entry for entry in entries if entry.reasons)]
 
