@@ -35,6 +35,8 @@ class Network:
     data: str
     """Hash of the images and labels."""
     model: str
+    training: str
+    """Epochs, batch size and whatever else the protocol says of training."""
     settings: Settings
     """Of the defense."""
     environment: Mapping[str, str]

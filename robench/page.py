@@ -119,8 +119,7 @@ def _facts(section: Section) -> dict[str, str]:
         "Data": f"{_with_settings(spec.dataset, spec.dataset_settings)}, {run.classes} classes, "
         f"{channels} x {height} x {width} (channels, height, width), hash {escape(spec.data[:12])}",
         "Model": _with_settings(spec.model, spec.model_settings),
-        "Training": f"{spec.epochs} epochs, batch size {spec.batch_size}, Adam "
-        f"{spec.learning_rate:g}, moving average {spec.ema:g}, {escape(spec.precision)}",
+        "Training": escape(tables.trained(spec)),
         "Validation": _validation(spec),
         "Training runs": f"{len(section.runs)} ({_seeds(section.runs)})",
         "Trained on": _values(trained, "device"),

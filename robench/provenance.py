@@ -25,6 +25,7 @@ from robench.tables import (
     not_matched,
     settings,
     strength,
+    trained,
 )
 
 
@@ -170,6 +171,7 @@ def _checkpoint(
         dataset=_configured(spec.dataset, spec.dataset_settings),
         data=spec.data,
         model=_configured(spec.model, spec.model_settings),
+        training=trained(spec),
         settings=spec.settings,
         environment=run.environment,
         audit="; ".join([verdict([audit]), *against] if audit else against or ["not audited"]),

@@ -58,6 +58,7 @@ def _network(one: Network) -> Iterator[str]:
         "weights": f"SHA-256 {one.weights}",
         "data": f"{one.dataset}, hash {one.data}",
         "model": one.model,
+        "training": one.training,
         "audit": ", ".join(part for part in (one.audit, one.audit_record) if part),
         **_environment(one.environment, "trained by"),
     }

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from robench.archive import Result
 from robench.markdown import escape
 from robench.metrics import SUFFICIENT, Interval
-from robench.records import Precision, Run, Settings
+from robench.records import Precision, Run, RunSpec, Settings
 from robench.settings import text
 from robench.standings import Condition, Row
 
@@ -63,6 +63,14 @@ def strength(run: Run) -> str:
     if run.strength is None or run.strength.setting not in run.spec.settings:
         return ""
     return settings({run.strength.setting: run.spec.settings[run.strength.setting]})
+
+
+def trained(spec: RunSpec) -> str:
+    """Return how long and by what a run was trained."""
+    return (
+        f"{spec.epochs} epochs, batch size {spec.batch_size}, Adam {spec.learning_rate:g}, "
+        f"moving average {spec.ema:g}, {spec.precision}"
+    )
 
 
 def settings(values: Settings) -> str:
