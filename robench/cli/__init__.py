@@ -19,6 +19,7 @@ from robench.errors import UserError
 
 COMMANDS = {
     "ls": "List defenses, attacks, datasets and models, with their settings and defaults.",
+    "new": "Write a package with a plugin of your own to start from.",
     "train": "Train one defense.",
     "sweep": "Train every combination of some settings, seeds and defenses.",
     "match": "Search for the strength at which a defense meets a benign accuracy.",

@@ -1,0 +1,1 @@
+"""Packages of plugins to start from: templates as data, filled in and written."""
