@@ -28,6 +28,10 @@ MOST = 2**24
 """Bytes of a plugin's file that is read."""
 
 
+class OtherKind(UserError):
+    """There is no plugin of this kind where one was named; one of another kind there may be."""
+
+
 @dataclass(frozen=True)
 class Plugin(Generic[T]):
     """A plugin class under the name that records know it by."""
@@ -90,7 +94,7 @@ class Registry(Generic[T]):
             near = difflib.get_close_matches(name, points, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
             installed = ", ".join(points) or "none"
-            raise UserError(f"no {self.kind} called {name!r}{hint or '.'} Installed: {installed}")
+            raise OtherKind(f"no {self.kind} called {name!r}{hint or '.'} Installed: {installed}")
         if len(points[name]) > 1:
             owners = " and ".join(owner(point) for point in points[name])
             raise UserError(
@@ -135,7 +139,7 @@ class Registry(Generic[T]):
             and value.__module__ == module.__name__
         ]
         if len(own) != 1:
-            raise UserError(
+            raise (UserError if own else OtherKind)(
                 f"{path} holds {len(own)} {self.kind} classes ({', '.join(own) or 'none'}); "
                 f"name one: {path}:CLASS"
             )
@@ -143,7 +147,7 @@ class Registry(Generic[T]):
 
     def _checked(self, name: str, plugin: object) -> type[T]:
         if not (isinstance(plugin, type) and issubclass(plugin, self._contract)):
-            raise UserError(f"{name} is no {self.kind}: not a class derived from {self.contract}")
+            raise OtherKind(f"{name} is no {self.kind}: not a class derived from {self.contract}")
         if "__dataclass_fields__" not in vars(plugin):  # is_dataclass looks at the parents too
             raise UserError(f"{name} is no {self.kind}: {plugin.__name__} lacks @dataclass")
         if missing := ", ".join(sorted(getattr(plugin, "__abstractmethods__", ()))):

@@ -20,6 +20,7 @@ from robench.errors import UserError
 COMMANDS = {
     "ls": "List defenses, attacks, datasets and models, with their settings and defaults.",
     "new": "Write a package with a plugin of your own to start from.",
+    "check": "Try a plugin out in a minute, and say what to mend.",
     "train": "Train one defense.",
     "sweep": "Train every combination of some settings, seeds and defenses.",
     "match": "Search for the strength at which a defense meets a benign accuracy.",
