@@ -9,6 +9,10 @@ SOAK_FAULTS ?= 200
 
 UV := .venv/bin/uv
 INSTALLED := .venv/.installed
+EXAMPLE := build/example
+ALONE := env -u PYTHONPATH OMP_NUM_THREADS=1 PATH="$(CURDIR)/build/example/venv/bin:$$PATH"
+SITE := import sysconfig; print(sysconfig.get_path("purelib"))
+export SITE
 
 define CHECK_PYTHON
 import sys
@@ -23,7 +27,7 @@ except ImportError:
 endef
 export CHECK_PYTHON
 
-.PHONY: help install demo test fuzz soak check lock clean
+.PHONY: help install demo test example fuzz soak check lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -35,6 +39,20 @@ demo: $(INSTALLED) ## train, match, attack and report four defenses on an embedd
 
 test: $(INSTALLED) ## run the tests; PYTEST_ARGS="-k pgn" passes arguments on
 	OMP_NUM_THREADS=1 .venv/bin/python -m pytest $(PYTEST_ARGS)
+
+example: $(INSTALLED) ## build examples/robench-jitter, install it beside robench in a clean venv, use it
+	rm -rf $(EXAMPLE)
+	.venv/bin/python -m hatchling build --target wheel --directory $(EXAMPLE)
+	cd examples/robench-jitter && $(CURDIR)/.venv/bin/python -m hatchling build --target wheel --directory $(CURDIR)/$(EXAMPLE)
+	$(UV) venv --quiet --python .venv/bin/python $(EXAMPLE)/venv
+	$(UV) pip install --quiet --offline --no-deps --python $(EXAMPLE)/venv/bin/python $(EXAMPLE)/*.whl
+	@# What both depend on is shared with .venv; the editable robench there is not seen from here.
+	.venv/bin/python -c "$$SITE" > $$($(EXAMPLE)/venv/bin/python -c "$$SITE")/dependencies.pth
+	cd $(EXAMPLE) && $(ALONE) robench check jitter
+	cd $(EXAMPLE) && $(ALONE) robench train --defense jitter --set sigma=0.1 --dataset digits --width 0.1 \
+		--epochs 3 --batch-size 32 --ema 0.9 --lr 0.003
+	cd $(EXAMPLE) && $(ALONE) robench eval --matched-accuracy 0.5 --tolerance 0.3 --images 20 --attack fgm --no-audit
+	cd $(EXAMPLE) && $(ALONE) python -m pytest -p no:cacheprovider $(CURDIR)/examples/robench-jitter
 
 fuzz: $(INSTALLED) ## try some 13,000 cases of hostile input, drawn anew; FUZZ=40 tries 130,000
 	OMP_NUM_THREADS=1 ROBENCH_FUZZ=$(FUZZ) .venv/bin/python -m pytest tests/test_hostile_*.py

@@ -82,6 +82,7 @@ def test_wheel_holds_the_three_packages(tmp_path: Path) -> None:
     for package in ("robench", "defenses/robench_defenses", "attacks/robench_attacks"):
         top = (ROOT / package).parent
         sources = [*(ROOT / package).rglob("*.py"), ROOT / package / "py.typed"]
+        sources += (ROOT / package).rglob("*.txt")  # what `robench new` writes from
         assert {str(source.relative_to(top)) for source in sources} <= held
     info = f"robench-{PROJECT['version']}.dist-info"
     assert {f"{info}/entry_points.txt", f"{info}/licenses/LICENSE"} <= held

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-JITTER = Path(__file__).parent / "plugins" / "robench-jitter"
+JITTER = Path(__file__).parents[1] / "examples" / "robench-jitter"
 Robench = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -72,7 +72,7 @@ def test_command_line_trains_an_installed_defense(robench: Robench, tmp_path: Pa
     assert result.returncode == 0, result.stderr
     (done,) = (tmp_path / "runs").glob("*/DONE")
     spec = json.loads((done.parent / "manifest.json").read_text())["spec"]
-    assert (spec["defense"], spec["settings"]) == ("jitter", {"sigma": 0.1})
+    assert (spec["defense"], spec["settings"]) == ("jitter", {"sigma": 0.1, "clean": 0.0})
 
 
 def test_broken_plugin_is_a_warning_that_names_it(
