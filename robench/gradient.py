@@ -1,13 +1,15 @@
 """L2 geometry and loss ascent that defenses share. Images are (n, ...), norms one per image."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 from torch.nn import functional as F
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from robench.second_order import SecondOrder
 
@@ -65,11 +67,15 @@ def image_gradient(
 ) -> Tensor:
     """Return the gradient, with respect to the images, of a scalar `score` of their logits.
 
-    `through`: as for `loss_gradient`.
+    `through`: as for `loss_gradient`. Running statistics of batch norm stay as they are.
     """
     token = _SOUGHT.set("through" if through else "images")
     try:
-        with torch.enable_grad(), SecondOrder() if through else nullcontext():
+        with (
+            torch.enable_grad(),
+            still_statistics(model),
+            SecondOrder() if through else nullcontext(),
+        ):
             x = x if x.requires_grad else x.detach().requires_grad_()
             score_of_all = score(model(x))
     finally:
@@ -81,6 +87,37 @@ def image_gradient(
 def sought() -> Sought:
     """Return what the network that is being called will be differentiated by."""
     return _SOUGHT.get()
+
+
+def call_with(network: nn.Module, weights: Mapping[str, Tensor], x: Tensor) -> Tensor:
+    """Return the logits of images `x` under other `weights`, by name; the rest are its own.
+
+    What `weights` were computed from can be differentiated by. The network keeps its own.
+    """
+    token = _SOUGHT.set("through")  # compiled, it would only know its own weights
+    try:
+        logits: Tensor = functional_call(network, dict(weights), (x,))
+    finally:
+        _SOUGHT.reset(token)
+    return logits
+
+
+@contextmanager
+def still_statistics(network: Callable[[Tensor], Tensor]) -> Iterator[None]:
+    """Have batch norm normalise as ever, and leave its running statistics as they are.
+
+    For passes that make adversarial images: only what the loss is of is to be counted.
+    """
+    modules = network.modules() if isinstance(network, nn.Module) else ()
+    counting = [one for one in modules if isinstance(one, _BatchNorm) and one.track_running_stats]
+    counting = [one for one in counting if one.training]
+    for layer in counting:
+        layer.track_running_stats = False
+    try:
+        yield
+    finally:
+        for layer in counting:
+            layer.track_running_stats = True
 
 
 @contextmanager

@@ -4,11 +4,19 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gradients import batch, gradient, smooth
-from robench.gradient import loss_gradient, norms, uniform_in_ball, with_norm, within
+from robench.gradient import (
+    call_with,
+    loss_gradient,
+    norms,
+    still_statistics,
+    uniform_in_ball,
+    with_norm,
+    within,
+)
 
 
 def lengths(x: Tensor) -> Tensor:
@@ -106,3 +114,46 @@ def test_loss_gradient_keeps_the_graph_only_where_asked() -> None:
     with torch.no_grad():
         assert loss_gradient(network, x, y, through=False).any()
     assert not x.requires_grad
+
+
+def normalised() -> nn.Sequential:
+    """Return a network with batch norm, in training."""
+    torch.manual_seed(0)
+    layers = nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.LazyLinear(3)
+    network = nn.Sequential(*layers).double()
+    network(batch()[0])
+    return network
+
+
+@pytest.mark.parametrize("through", [False, True])
+def test_passes_for_images_leave_running_statistics_as_they_are(through: bool) -> None:
+    network, (x, y) = normalised(), batch()
+    before = [buffer.clone() for buffer in network.buffers()]
+    image = x.clone().requires_grad_()
+    found = loss_gradient(network, x, y, through=through)
+    for buffer, kept in zip(network.buffers(), before, strict=True):
+        assert torch.equal(buffer, kept)
+    loss = F.cross_entropy(network(image), y, reduction="sum")
+    torch.testing.assert_close(found, torch.autograd.grad(loss, image)[0])  # by the batch's own
+    for buffer, kept in zip(network.buffers(), before, strict=True):
+        assert not torch.equal(buffer, kept)
+
+
+def test_statistics_that_are_used_stay_in_use() -> None:
+    network, (x, _) = normalised().eval(), batch()
+    expected = network(x)
+    with still_statistics(network):
+        assert torch.equal(network(x), expected)
+    assert network[1].track_running_stats
+
+
+def test_a_call_with_other_weights_counts_statistics_and_keeps_the_weights() -> None:
+    network, (x, _) = normalised(), batch()
+    weight = network.get_parameter("0.weight")
+    seen = int(network.get_buffer("1.num_batches_tracked"))
+    doubled = call_with(network, {"0.weight": 2 * weight}, x)
+    assert network.get_parameter("0.weight") is weight
+    assert int(network.get_buffer("1.num_batches_tracked")) == seen + 1
+    with torch.no_grad():
+        weight.mul_(2)
+    assert torch.equal(network(x), doubled)
