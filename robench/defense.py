@@ -49,6 +49,13 @@ class Defense(ABC):
         """
         yield {"classifier": self.loss(model, x, y)}
 
+    def begin_epoch(self) -> None:
+        """Forget what is no setting and no network: an epoch begins, or a run goes on with it.
+
+        Override where a step leaves something to the next.
+        """
+        return
+
     def batch_size(self, x: Tensor) -> int:
         """Return the size of the batch that `x` is of: len(x), unless processes share the batch.
 

@@ -193,6 +193,7 @@ def _epoch(
     order = torch.randperm(len(data.train), device=data.train.y.device, generator=generator)
     total, passed = torch.zeros((), device=order.device), 0.0
     learner.follow()
+    defense.begin_epoch()
     learner.classifier.train(CLASSIFIER in learner.trained)
     clock.start()
     title, hidden = f"epoch {number}/{spec.epochs}", not (bar and processes.first)

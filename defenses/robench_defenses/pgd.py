@@ -8,7 +8,8 @@ from torch.nn import functional as F
 
 from robench.defense import Defense
 from robench.errors import UserError
-from robench.gradient import loss_gradient, uniform_in_ball, with_norm, within
+from robench.gradient import loss_gradient, uniform_in_ball
+from robench_defenses.ascent import ascended
 
 
 @dataclass
@@ -33,12 +34,12 @@ class PGD(Defense):
 
     def perturb(self, model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
         """Return the last of `steps` iterates, inside the ball and [0, 1]."""
-        adversarial = (x + uniform_in_ball(x, self.eps)).clamp(0, 1)
-        for _ in range(self.steps):
-            gradient = loss_gradient(model, adversarial, y, through=self.through_attack)
-            moved = adversarial + with_norm(gradient, self.eps / 6) - x
-            adversarial = (x + within(moved, self.eps)).clamp(0, 1)
-        return adversarial
+
+        def slope(images: Tensor) -> Tensor:
+            return loss_gradient(model, images, y, through=self.through_attack)
+
+        start = (x + uniform_in_ball(x, self.eps)).clamp(0, 1)
+        return ascended(x, start, slope, steps=self.steps, length=self.eps / 6, eps=self.eps)
 
     def loss(self, model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
         """Return the cross-entropy on the perturbed images ("adv coefficient 1.0")."""
