@@ -36,6 +36,12 @@ EXPECTED: list[tuple[str, dict[str, Any], dict[str, int], float]] = [
         {"forward": 11, "inputs": 10, "weights": 11, "through": 10},
         21.0,
     ),
+    ("awp", {}, {"forward": 12, "inputs": 10, "weights": 2}, 26 / 3),
+    ("fast-at", {}, {"forward": 2, "inputs": 1, "weights": 1}, 5 / 3),
+    ("free-at", {}, {"forward": 8, "weights": 8}, 8.0),
+    ("gaussian", {}, {"forward": 1, "weights": 1}, 1.0),
+    ("mart", {}, {"forward": 12, "inputs": 10, "weights": 2}, 26 / 3),
+    ("trades", {}, {"forward": 12, "inputs": 10, "weights": 2}, 26 / 3),
     ("pgn", {}, {"forward": 2, "inputs": 2, "weights": 2, "through": 1}, 10 / 3),
     ("pgn", {"preset": "paper"}, {"forward": 4, "inputs": 3, "weights": 1}, 3.0),
 ]
