@@ -5,9 +5,7 @@ import http.server
 import io
 import pickle
 import tarfile
-import threading
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -19,6 +17,7 @@ from numpy.typing import NDArray
 from robench.dataset import Dataset
 from robench.datasets.cifar import CIFAR10, CIFAR100
 from robench.errors import UserError
+from serving import serving
 
 Rows = NDArray[np.uint8]
 SIZES = {"CIFAR10": ((6, 4), 5), "CIFAR100": ((9,), 7)}
@@ -27,24 +26,12 @@ KINDS: list[type[Dataset]] = [CIFAR10, CIFAR100]
 each = pytest.mark.parametrize("kind", KINDS)
 
 
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    """Serves a folder and writes no log."""
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
-
-
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[http.server.HTTPServer]:
     """Serve the folder `served`."""
     (tmp_path / "served").mkdir()
-    handler = partial(Quiet, directory=str(tmp_path / "served"))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as found:
-        thread = threading.Thread(target=found.serve_forever)
-        thread.start()
+    with serving(tmp_path / "served") as found:
         yield found
-        found.shutdown()
-        thread.join()
 
 
 def rows(count: int, seed: int) -> tuple[Rows, list[int]]:

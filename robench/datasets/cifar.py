@@ -1,7 +1,5 @@
 """CIFAR-10 and CIFAR-100 (Krizhevsky, 2009) through torchvision, downloaded on first use."""
 
-import contextlib
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robench.dataset import Dataset, Images
-from robench.errors import UserError
+from robench.datasets.fetching import known, part
 
 
 @dataclass(frozen=True)
@@ -40,42 +38,18 @@ class CIFAR100(Dataset):
 
 
 def _load(name: str, root: Path) -> Images:
-    train, test = _part(name, root, train=True), _part(name, root, train=False)
+    kind = known(name)
+    # torchvision checks each file's MD5 before it unpickles any.
+    train, test = (part(kind, root, kind.url, train=train) for train in (True, False))
     return Images(*_arrays(train), *_arrays(test), classes=tuple(train.classes))
 
 
-def _kind(name: str) -> Any:
-    try:
-        from torchvision import datasets
-    except (ImportError, RuntimeError) as error:  # the latter: built for another torch
-        reason = str(error).splitlines()[0]
-        raise UserError(
-            f"torchvision does not import ({reason}); `robench doctor` says how to mend it"
-        ) from None
-    return getattr(datasets, name)
-
-
 def _found(name: str, root: Path) -> bool:
-    kind = _kind(name)
+    kind = known(name)
     names = [file for file, _ in (*kind.train_list, *kind.test_list)]
     return all((root / kind.base_folder / file).is_file() for file in names)
 
 
-def _part(name: str, root: Path, *, train: bool) -> Any:
-    # torchvision checks each file's MD5 before it unpickles any.
-    kind = _kind(name)
-    with contextlib.suppress(RuntimeError):  # absent or damaged: fetch it
-        return kind(root, train=train, download=False)
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            return kind(root, train=train, download=True)
-    except (OSError, RuntimeError) as error:
-        raise UserError(
-            f"{name} is not in {root} and cannot be downloaded ({error}); fetch {kind.url}, unpack "
-            "it there or elsewhere and say --data-dir; --dataset digits needs no download"
-        ) from None
-
-
-def _arrays(part: Any) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    x = np.ascontiguousarray(part.data.transpose(0, 3, 1, 2))
-    return x, np.asarray(part.targets, dtype=np.int64)
+def _arrays(found: Any) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    x = np.ascontiguousarray(found.data.transpose(0, 3, 1, 2))
+    return x, np.asarray(found.targets, dtype=np.int64)
