@@ -22,9 +22,9 @@ def _show(registry: Registry[Any]) -> None:
     say(f"{registry.kind}s", bold=True)
     for plugin in registry.available():
         summary = str(plugin.cls.__doc__ or "").strip().splitlines()
-        say(f"  {plugin.name:<14}{summary[0] if summary else ''}")
+        say(f"  {plugin.name:<17}{summary[0] if summary else ''}")
         for field in declared(plugin.cls):
             default = str(field.default).lower() if field.kind is bool else field.default
             choices = f"  ({field.accepts})" if field.choices else ""
-            say(f"  {'':<14}{field.name}={default}{choices}")
+            say(f"  {'':<17}{field.name}={default}{choices}")
     say()
