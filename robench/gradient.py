@@ -92,11 +92,14 @@ def sought() -> Sought:
 def call_with(network: nn.Module, weights: Mapping[str, Tensor], x: Tensor) -> Tensor:
     """Return the logits of images `x` under other `weights`, by name; the rest are its own.
 
-    What `weights` were computed from can be differentiated by. The network keeps its own.
+    What `weights` were computed from can be differentiated by. The network keeps its own. A weight
+    that goes by several names is replaced under those that are given.
     """
     token = _SOUGHT.set("through")  # compiled, it would only know its own weights
     try:
-        logits: Tensor = functional_call(network, dict(weights), (x,))
+        # Ties are not followed: a compiled network holds one module twice, and exchanging a weight
+        # twice in one place would leave the other one there.
+        logits: Tensor = functional_call(network, dict(weights), (x,), tie_weights=False)
     finally:
         _SOUGHT.reset(token)
     return logits

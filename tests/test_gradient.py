@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gradients import batch, gradient, smooth
+from robench.compiling import Compiled
 from robench.gradient import (
     call_with,
     loss_gradient,
@@ -157,3 +158,17 @@ def test_a_call_with_other_weights_counts_statistics_and_keeps_the_weights() -> 
     with torch.no_grad():
         weight.mul_(2)
     assert torch.equal(network(x), doubled)
+
+
+def test_a_compiled_network_too_keeps_its_weights() -> None:
+    network, (x, _) = normalised(), batch()
+    before = dict(network.named_parameters())
+    compiled = Compiled(network, x.device)
+    moved = {name: 2 * weight for name, weight in compiled.named_parameters()}
+    found = call_with(compiled, moved, x)
+    for name, weight in network.named_parameters():
+        assert weight is before[name]
+    with torch.no_grad():
+        for weight in before.values():
+            weight.mul_(2)
+    assert torch.equal(network(x), found)
