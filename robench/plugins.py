@@ -1,6 +1,5 @@
 """Plugins found by entry point, by file or by import string; built-ins get no other way in."""
 
-import difflib
 import hashlib
 import pkgutil
 import sys
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from robench import files
 from robench.errors import UserError
 from robench.settings import declared
+from robench.spelling import suggestion
 
 if TYPE_CHECKING:
     from robench.architecture import Architecture
@@ -91,10 +91,8 @@ class Registry(Generic[T]):
     def _single(self, name: str) -> EntryPoint:
         points = self.points()
         if name not in points:
-            near = difflib.get_close_matches(name, points, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            installed = ", ".join(points) or "none"
-            raise OtherKind(f"no {self.kind} called {name!r}{hint or '.'} Installed: {installed}")
+            hint, installed = suggestion(name, points), ", ".join(points) or "none"
+            raise OtherKind(f"no {self.kind} called {name!r}{hint} Installed: {installed}")
         if len(points[name]) > 1:
             owners = " and ".join(owner(point) for point in points[name])
             raise UserError(

@@ -1,6 +1,5 @@
 """A plugin's dataclass fields as typed settings: read from text, written to records."""
 
-import difflib
 import math
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, fields
@@ -9,6 +8,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 from robench.conformance import LARGEST
 from robench.errors import UserError
 from robench.records import Setting
+from robench.spelling import suggestion
 
 T = TypeVar("T")
 _WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
@@ -70,10 +70,8 @@ def configure(plugin: type[T], given: Mapping[str, Setting], name: str) -> T:
     }
     for key, value in given.items():
         if key not in known:
-            near = difflib.get_close_matches(str(key), known, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            there = ", ".join(known) or "none"
-            raise UserError(f"{name} has no setting {key!r}{hint or '.'} Its settings: {there}")
+            hint, there = suggestion(str(key), known), ", ".join(known) or "none"
+            raise UserError(f"{name} has no setting {key!r}{hint} Its settings: {there}")
         try:
             values[key] = known[key].read(value)
         except (TypeError, ValueError, OverflowError):

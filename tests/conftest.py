@@ -1,7 +1,9 @@
 """What several test files ask for by name."""
 
+import http.server
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from readers import Reader
 from robench.data import Data
 from robench.planning import data_of
 from robench.runs import read_runs
+from serving import serving
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -27,6 +30,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def tints(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder of tinted noise, 72 training and 36 test images; not to be changed."""
     return tiny.folder(tmp_path_factory.mktemp("tints"))
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[http.server.HTTPServer]:
+    """Serve the folder `served`, for what downloads."""
+    (tmp_path / "served").mkdir()
+    with serving(tmp_path / "served") as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

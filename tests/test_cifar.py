@@ -5,7 +5,6 @@ import http.server
 import io
 import pickle
 import tarfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -17,21 +16,12 @@ from numpy.typing import NDArray
 from robench.dataset import Dataset
 from robench.datasets.cifar import CIFAR10, CIFAR100
 from robench.errors import UserError
-from serving import serving
 
 Rows = NDArray[np.uint8]
 SIZES = {"CIFAR10": ((6, 4), 5), "CIFAR100": ((9,), 7)}
 """Images in each training batch, and in the test batch."""
 KINDS: list[type[Dataset]] = [CIFAR10, CIFAR100]
 each = pytest.mark.parametrize("kind", KINDS)
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[http.server.HTTPServer]:
-    """Serve the folder `served`."""
-    (tmp_path / "served").mkdir()
-    with serving(tmp_path / "served") as found:
-        yield found
 
 
 def rows(count: int, seed: int) -> tuple[Rows, list[int]]:

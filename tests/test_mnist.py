@@ -5,7 +5,7 @@ import hashlib
 import http.server
 import io
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,6 @@ from robench.datasets.mnist import MNIST, FashionMNIST
 from robench.datasets.svhn import SVHN
 from robench.errors import UserError
 from robench.planning import Request, plan
-from serving import serving
 
 Bytes = NDArray[np.uint8]
 SIZES = (11, 7)
@@ -28,14 +27,6 @@ GREY: list[type[Dataset]] = [MNIST, FashionMNIST]
 KINDS: list[type[Dataset]] = [*GREY, SVHN]
 each = pytest.mark.parametrize("kind", KINDS)
 grey = pytest.mark.parametrize("kind", GREY)
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[http.server.HTTPServer]:
-    """Serve the folder `served`."""
-    (tmp_path / "served").mkdir()
-    with serving(tmp_path / "served") as found:
-        yield found
 
 
 def drawn(seed: int, *shape: int) -> tuple[Bytes, Bytes]:

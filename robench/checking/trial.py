@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from robench.checking.check import Untried
 from robench.checking.images import Synthetic, synthetic
 from robench.checking.networks import Small
 from robench.data import Data
@@ -98,6 +99,14 @@ class Trial:
         for _ in itertools.islice(running, epochs):
             pass
         running.close()  # type: ignore[attr-defined]
+
+    def finished(self) -> "Trial":
+        """Train to the end and return this; raises Untried where that fails."""
+        try:
+            self.steps()
+        except Exception as error:
+            raise Untried("there is no trained network; see `training`") from error
+        return self
 
     def weights(self) -> bytes:
         """Return the file of the finished run's weights."""
