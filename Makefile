@@ -10,9 +10,18 @@ SOAK_FAULTS ?= 200
 UV := .venv/bin/uv
 INSTALLED := .venv/.installed
 EXAMPLE := build/example
-ALONE := env -u PYTHONPATH OMP_NUM_THREADS=1 PATH="$(CURDIR)/build/example/venv/bin:$$PATH"
+DIST := build/dist
+ALONE = env -u PYTHONPATH OMP_NUM_THREADS=1 PATH="$(CURDIR)/$(1)/venv/bin:$$PATH"
 SITE := import sysconfig; print(sysconfig.get_path("purelib"))
 export SITE
+
+# A venv in the folder $(1) with the wheels that lie there. What they depend on is shared with .venv, whose
+# editable robench is not seen from there.
+define apart
+$(UV) venv --quiet --python .venv/bin/python $(1)/venv
+$(UV) pip install --quiet --offline --no-deps --python $(1)/venv/bin/python $(1)/*.whl
+.venv/bin/python -c "$$SITE" > $$($(1)/venv/bin/python -c "$$SITE")/dependencies.pth
+endef
 
 define CHECK_PYTHON
 import sys
@@ -27,7 +36,7 @@ except ImportError:
 endef
 export CHECK_PYTHON
 
-.PHONY: help install demo test example fuzz soak check lock clean
+.PHONY: help install demo test docs example dist fuzz soak check lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -40,19 +49,27 @@ demo: $(INSTALLED) ## train, match, attack and report four defenses on an embedd
 test: $(INSTALLED) ## run the tests; PYTEST_ARGS="-k pgn" passes arguments on
 	OMP_NUM_THREADS=1 .venv/bin/python -m pytest $(PYTEST_ARGS)
 
+docs: $(INSTALLED) ## build the documentation: build/docs/index.html
+	.venv/bin/python -m sphinx --quiet --fail-on-warning --keep-going --fresh-env --conf-dir docs/making \
+		--doctree-dir build/doctrees . build/docs
+
 example: $(INSTALLED) ## build examples/robench-jitter, install it beside robench in a clean venv, use it
 	rm -rf $(EXAMPLE)
 	.venv/bin/python -m hatchling build --target wheel --directory $(EXAMPLE)
 	cd examples/robench-jitter && $(CURDIR)/.venv/bin/python -m hatchling build --target wheel --directory $(CURDIR)/$(EXAMPLE)
-	$(UV) venv --quiet --python .venv/bin/python $(EXAMPLE)/venv
-	$(UV) pip install --quiet --offline --no-deps --python $(EXAMPLE)/venv/bin/python $(EXAMPLE)/*.whl
-	@# What both depend on is shared with .venv; the editable robench there is not seen from here.
-	.venv/bin/python -c "$$SITE" > $$($(EXAMPLE)/venv/bin/python -c "$$SITE")/dependencies.pth
-	cd $(EXAMPLE) && $(ALONE) robench check jitter
-	cd $(EXAMPLE) && $(ALONE) robench train --defense jitter --set sigma=0.1 --dataset digits --width 0.1 \
+	$(call apart,$(EXAMPLE))
+	cd $(EXAMPLE) && $(call ALONE,$(EXAMPLE)) robench check jitter
+	cd $(EXAMPLE) && $(call ALONE,$(EXAMPLE)) robench train --defense jitter --set sigma=0.1 --dataset digits --width 0.1 \
 		--epochs 3 --batch-size 32 --ema 0.9 --lr 0.003
-	cd $(EXAMPLE) && $(ALONE) robench eval --matched-accuracy 0.5 --tolerance 0.3 --images 20 --attack fgm --no-audit
-	cd $(EXAMPLE) && $(ALONE) python -m pytest -p no:cacheprovider $(CURDIR)/examples/robench-jitter
+	cd $(EXAMPLE) && $(call ALONE,$(EXAMPLE)) robench eval --matched-accuracy 0.5 --tolerance 0.3 --images 20 --attack fgm --no-audit
+	cd $(EXAMPLE) && $(call ALONE,$(EXAMPLE)) python -m pytest -p no:cacheprovider $(CURDIR)/examples/robench-jitter
+
+dist: $(INSTALLED) ## build the wheel and the sdist, check them, and run the demo from the wheel in a clean venv
+	rm -rf $(DIST)
+	.venv/bin/python -m hatchling build --directory $(DIST)
+	.venv/bin/twine check --strict $(DIST)/*
+	$(call apart,$(DIST))
+	cd $(DIST) && $(call ALONE,$(DIST)) robench demo
 
 fuzz: $(INSTALLED) ## try some 13,000 cases of hostile input, drawn anew; FUZZ=40 tries 130,000
 	OMP_NUM_THREADS=1 ROBENCH_FUZZ=$(FUZZ) .venv/bin/python -m pytest tests/test_hostile_*.py
@@ -66,7 +83,8 @@ check: $(INSTALLED) ## lint, formatting and types
 	.venv/bin/mypy
 
 lock: $(UV) ## rewrite requirements.lock; LOCK_ARGS=--upgrade takes the newest versions
-	$(UV) pip compile pyproject.toml --group dev --universal --python-version 3.11 \
+	$(UV) pip compile pyproject.toml --group dev --group docs --group browser --group cluster --extra html \
+		--universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-emit-find-links --quiet \
 		--custom-compile-command "make lock" $(LOCK_ARGS) --output-file requirements.lock
 

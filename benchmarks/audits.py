@@ -84,7 +84,7 @@ def honest(root: Path, defense: str, seed: int, epochs: int) -> Line:
         for made_on in (None, source):
             evaluate(root, subject, named, images, made_on, data=data)
     for named in chosen_attacks("strong", (), SLOW):
-        if suits(named, subject.run.spec):
+        if suits(named, subject.trained.spec):
             evaluate(root, subject, named, images, data=data)
     audit, _ = audited(root, subject, data, archive.read(root))
     return line("honest", subject, audit, ())
@@ -108,8 +108,8 @@ def line(name: str, subject: Subject, audit: Audit, wanted: Sequence[str]) -> Li
     failed = tuple(one.check for one in audit.failed)
     return Line(
         name=name,
-        defense=subject.run.spec.defense,
-        seed=subject.run.spec.seed,
+        defense=subject.trained.spec.defense,
+        seed=subject.trained.spec.seed,
         failed=failed,
         warned=tuple(one.check for one in audit.findings if one.verdict == "warn"),
         missed=tuple(check for check in wanted if check not in failed),

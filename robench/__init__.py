@@ -28,3 +28,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'robench' has no attribute {name!r}")
     home = "robench.errors" if name in ("RunFailed", "UserError") else "robench.api"
     return getattr(import_module(home), name)
+
+
+def __dir__() -> list[str]:
+    """Return the public names, loaded or not: for interactive shells and the reference."""
+    return sorted(__all__)

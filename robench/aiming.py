@@ -22,16 +22,19 @@ def aimed(
     An attack with networks of its own is trained first where it has to be; one made for the
     defense gets what the run of `subject`, under the runs folder `root`, trained.
     """
-    attack, batch_size = named.attack, subject.run.spec.batch_size
+    attack = named.attack
     if isinstance(attack, TrainedAttack):
         networks = fit(root, subject, named, data, bar=bar)
+        batch_size = subject.trained.spec.batch_size
         return partial(attack.aim, networks=networks, batch_size=batch_size)
     if isinstance(attack, AdaptiveAttack):
-        defense = defense_of(subject.run.spec)
+        spec = subject.trained.spec
+        defense = defense_of(spec)
         if defense is None:
             raise UserError(
-                f"{named.name} needs the defense {subject.run.spec.defense}, which is not installed"
+                f"{named.name} needs the defense {spec.defense}, which is not installed"
             )
         networks = read_networks(root / subject.run.key, defense, subject.network, data)
+        batch_size = spec.batch_size
         return partial(attack.aim_at, defense=defense, networks=networks, batch_size=batch_size)
     return attack.build

@@ -1,19 +1,23 @@
 """The Python interface: the verbs of the command line, records as pandas frames."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from robench import archive, leaderboard
 from robench.archive import Archive
-from robench.campaign import Campaign, conduct
+from robench.campaign import Campaign, Event, conduct
 from robench.errors import RunFailed
+from robench.imported.bringing import Brought
+from robench.imported.examining import examine
+from robench.imported.record import Imported
 from robench.planning import Request, plan
 from robench.records import Evaluation, Run, Setting
 from robench.runs import read_run, read_runs
 
 if TYPE_CHECKING:
     import pandas as pd
+    from torch import nn
 
 _CHECKPOINT_COLUMNS = [
     *("run", "defense", "variant", "seed", "dataset", "step", "epoch", "accuracy", "final"),
@@ -23,8 +27,7 @@ _EVALUATION_COLUMNS = [
     *("key", "run", "defense", "variant", "seed", "step", "attack", "engine", "precision"),
     *("white_box", "images"),
 ]
-_DISTANCES = ("rho", "rho_correct", "median")
-_METRICS = ("benign", "accuracy", "success", *_DISTANCES)
+_METRICS = ("benign", "accuracy", "success", "rho", "rho_correct", "median")
 
 
 def train(defense: str, *, progress: bool = False, **request: Any) -> Run:
@@ -42,12 +45,16 @@ def train(defense: str, *, progress: bool = False, **request: Any) -> Run:
 
 
 def evaluate(
-    matched_accuracy: float | Sequence[float],
+    matched_accuracy: "float | Sequence[float] | str | nn.Module",
     *,
     progress: bool = False,
     **campaign: Any,
 ) -> "pd.DataFrame":
     """Match every trained defense at benign accuracies, attack the matches, return the results.
+
+    Of a network of one's own instead, or what builds it: attack it at its own benign accuracy (see
+    docs/own-models.md). `campaign` then holds `dataset` and may hold `model_file`, `entry`, `name`,
+    `mean`, `std` (of images in [0, 1], one value a channel) and `as_is`.
 
     `matched_accuracy`: fractions in (0, 1), of the validation images. `campaign`: the other fields
     of `robench.campaign.Campaign`: `runs`, `attacks`, `settings` (`{"cw.steps": 50}`), `images`,
@@ -55,21 +62,37 @@ def evaluate(
     to the runs that matched. Raises `robench.UserError` for what cannot be had and
     `robench.RunFailed` where nothing matches.
     """
-    single = isinstance(matched_accuracy, int | float)
-    targets = (matched_accuracy,) if single else tuple(matched_accuracy)  # type: ignore[arg-type]
-    asked = Campaign(targets=targets, **_with_paths(campaign))  # type: ignore[arg-type]
-    keys = {event.key for event, _ in conduct(asked, bar=progress) if isinstance(event, Evaluation)}
-    frame = evaluations(asked.runs)
+    asked = _with_paths(campaign)
+    events: Iterator[tuple[Event | Imported, bool]]
+    if isinstance(matched_accuracy, str) or callable(matched_accuracy):
+        brought = _taken(asked, model=matched_accuracy)
+        events = examine(brought, wanted := Campaign(targets=(), **asked), bar=progress)
+    else:
+        given: Any = matched_accuracy
+        targets = (given,) if isinstance(given, int | float) else tuple(given)
+        events = conduct(wanted := Campaign(targets=targets, **asked), bar=progress)
+    keys = {event.key for event, _ in events if isinstance(event, Evaluation)}
+    frame = evaluations(wanted.runs)
     return frame[frame["key"].isin(keys)].reset_index(drop=True)
 
 
-def report(runs: Path | str = "runs", out: Path | str = "leaderboard") -> Path:
+def report(
+    runs: Path | str = "runs",
+    out: Path | str = "leaderboard",
+    *,
+    html: Path | str | None = None,
+) -> Path:
     """Merge the records under `runs` into the folder `out`, write its page, return the page.
 
-    Raises `robench.UserError` for a record that cannot be read.
+    `html`: a folder for the page in HTML, as `index.html`, too. Raises `robench.UserError` for a
+    record that cannot be read, and for `html` without the extra `robench[html]`.
     """
     leaderboard.publish(Path(runs), Path(out))
     leaderboard.write(Path(out))
+    if html is not None:
+        from robench.site import writing  # seaborn takes a second to import
+
+        writing.write(Path(out), Path(html))
     return Path(out) / leaderboard.README
 
 
@@ -171,10 +194,19 @@ def evaluations(runs: Path | str = "runs") -> "pd.DataFrame":
     return pd.DataFrame(_evaluation_rows(found), columns=columns)
 
 
+def _taken(asked: dict[str, Any], model: "str | nn.Module") -> Brought:
+    """Return what is asked of a network of one's own, taken out of all that is asked."""
+    own = {"file": asked.pop("model_file")} if "model_file" in asked else {}
+    names = asked.keys() & {"entry", "name", "mean", "std", "as_is"}
+    return Brought(model, **own, **{name: asked.pop(name) for name in names})
+
+
 def _with_paths(request: dict[str, Any]) -> dict[str, Any]:
     """Let folders be given as text too."""
     return {
-        name: Path(value) if name in ("runs", "data_dir") and value is not None else value
+        name: Path(value)
+        if name in ("runs", "data_dir", "model_file") and value is not None
+        else value
         for name, value in request.items()
     }
 
@@ -182,13 +214,13 @@ def _with_paths(request: dict[str, Any]) -> dict[str, Any]:
 def _evaluation_rows(found: Archive) -> list[dict[str, Setting]]:
     rows = []
     for result in found.results:
-        record, distances = result.evaluation, result.distances
-        run = found.runs.get(record.run)
+        record = result.evaluation
+        run, brought = found.runs.get(record.run), found.imported.get(record.run)
         row: dict[str, Any] = {
             "key": record.key,
             "run": record.run,
             "defense": run.spec.defense if run else "",
-            "variant": run.variant if run else "",
+            "variant": run.variant if run else brought.name if brought else "",
             "seed": run.spec.seed if run else -1,
             "step": record.step,
             "attack": record.attack,
@@ -197,8 +229,7 @@ def _evaluation_rows(found: Archive) -> list[dict[str, Setting]]:
             "white_box": record.white_box,
             "images": record.count,
         }
-        for name in _METRICS:
-            interval = getattr(distances if name in _DISTANCES else result, name)
+        for name, interval in result.numbers.items():
             row |= {
                 name: interval.value,
                 f"{name}_low": interval.low,

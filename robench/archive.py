@@ -1,7 +1,8 @@
 """All records of one folder, read and checked: runs, matches, evaluations, audits, studies."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -9,8 +10,9 @@ from robench import metrics
 from robench.conformance import Record, from_json
 from robench.containment import contained
 from robench.errors import UserError
+from robench.imported.record import Imported, read_all
 from robench.metrics import Distances, Interval
-from robench.outcomes import Outcomes
+from robench.outcomes import Outcomes, Pool
 from robench.records import Audit, Evaluation, Finding, Match, Run, Study
 from robench.runs import read_json, read_runs
 from robench.samples import Samples, samples_path
@@ -54,6 +56,31 @@ class Result:
         """Mean and median distances with bootstrap intervals."""
         return metrics.distances(self.outcomes)
 
+    @property
+    def numbers(self) -> dict[str, Interval]:
+        """All of them by name, as docs/metrics.md has them."""
+        found = self.distances
+        return {
+            "benign": self.benign,
+            "accuracy": self.accuracy,
+            "success": self.success,
+            "rho": found.rho,
+            "rho_correct": found.rho_correct,
+            "median": found.median,
+        }
+
+
+def measure(results: Iterable[Result]) -> None:
+    """Compute the distances of many results at once, which takes less than one after another."""
+    by_count: dict[int, list[Result]] = {}
+    for one in results:
+        if "distances" not in vars(one):
+            by_count.setdefault(len(one.outcomes.label), []).append(one)
+    for own in by_count.values():
+        found = metrics.distances_of([one.outcomes for one in own])
+        for one, distances in zip(own, found, strict=True):
+            vars(one)["distances"] = distances  # where the cached property keeps it
+
 
 @dataclass(frozen=True, eq=False)
 class Archive:
@@ -71,6 +98,8 @@ class Archive:
     """By the SHA-256 of the audited weights."""
     studies: tuple[Study, ...] = ()
     """By name."""
+    imported: Mapping[str, Imported] = field(default_factory=dict)
+    """Classifiers that robench did not train, by key."""
 
     def samples(self, evaluation: str) -> Samples:
         """Return the images kept of an evaluation; UserError where there are none."""
@@ -98,16 +127,26 @@ def read(root: Path) -> Archive:
         root=root,
         runs=_runs(root),
         sources=_runs(contained(root, root / SOURCES)),
-        results=tuple(_result(path) for path in _records(root, EVALUATIONS)),
+        results=_results(root),
         matches=tuple(match for path in _records(root, MATCHES) for match in read_matches(path)),
         audits=_audits(root),
         studies=tuple(read_study(path) for path in _records(root, STUDIES)),
+        imported=read_all(root),
     )
+
+
+def _results(root: Path) -> tuple[Result, ...]:
+    """Return all results; what several say alike of their images is held once."""
+    pool: Pool = {}
+    return tuple(read_result(path, pool) for path in _records(root, EVALUATIONS))
 
 
 def _records(root: Path, name: str) -> list[Path]:
     """Return the records of one kind, none of which leads elsewhere."""
-    return [contained(root, path) for path in sorted((root / name).glob("*.json"))]
+    folder = contained(root, root / name)
+    links = {one.name for one in os.scandir(folder) if one.is_symlink()} if folder.is_dir() else ()
+    found = sorted(folder.glob("*.json"), key=lambda path: path.name)
+    return [contained(root, path) if path.name in links else path for path in found]
 
 
 def matches_path(root: Path, match: Match) -> Path:
@@ -174,9 +213,13 @@ def _audits(root: Path) -> dict[str, Audit]:
     return {audit.weights: audit for audit in found}
 
 
-def _result(path: Path) -> Result:
+def read_result(path: Path, pool: Pool | None = None) -> Result:
+    """Read one evaluation's record and outcomes; UserError names what cannot be read.
+
+    `pool` as `Outcomes.load` takes it.
+    """
     evaluation = read_evaluation(path)
-    outcomes = Outcomes.load(contained(path.parent, path.with_suffix(".npz")))
+    outcomes = Outcomes.load(contained(path.parent, path.with_suffix(".npz")), pool)
     if len(outcomes.label) != evaluation.count:
         raise UserError(
             f"{path} counts {evaluation.count} images, its .npz holds {len(outcomes.label)}; "

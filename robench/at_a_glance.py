@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from robench import metrics, tables
 from robench.contents import AtAGlance, Place, Ranked
 from robench.figures import Figure
+from robench.legible import MOST, some
 from robench.ranking import Entry, Ranking
 from robench.rounding import rounded, rounded_interval
 from robench.standings import Section
@@ -27,9 +28,10 @@ def at_a_glance(section: Section, rankings: Iterable[Ranking]) -> Figure | None:
 
 
 def _panel(section: Section, ranking: Ranking) -> Ranked:
-    places = [_place(section.variants, entry) for entry in ranking.entries if entry.rank]
+    ranked = [entry for entry in ranking.entries if entry.rank]
+    places = [_place(section.variants, entry) for entry in ranked[:MOST]]
     target = tables.target(ranking.counted.standing.target)
-    return Ranked(f"benign accuracy {target}", tuple(places))
+    return Ranked(f"benign accuracy {target}{some(len(ranked))}", tuple(places))
 
 
 def _place(variants: Sequence[str], entry: Entry) -> Place:

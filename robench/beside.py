@@ -10,7 +10,7 @@ from statistics import median
 
 import numpy as np
 
-from robench import resampling
+from robench import metrics, resampling
 from robench.archive import Result
 from robench.metrics import RESAMPLES, Interval
 from robench.outcomes import Outcomes
@@ -106,7 +106,7 @@ def over(
         resampling.mean_over_seeds(total, (0, name, 0))
         for total, name in zip(totals, names, strict=True)
     )
-    return resampling.interval(rho), resampling.interval(resampling.ratio(rho, other))
+    return resampling.interval(rho), resampling.interval(metrics.ratio(rho, other))
 
 
 def _reading(section: Section, ranking: Ranking, variant: str, baseline: str) -> Reading | None:

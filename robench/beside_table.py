@@ -13,7 +13,7 @@ def beside_part(found: Beside) -> list[str]:
     lines = [[escape(line.variant), *row] for line, row in zip(found.lines, rows, strict=True)]
     return [
         f"### Beside the paper's {escape(found.terms.table)}",
-        _minding(found),
+        minding(found),
         table(["defense", *header], lines),
     ]
 
@@ -49,7 +49,8 @@ def _cells(found: Beside, line: Line) -> list[str]:
     ]
 
 
-def _minding(found: Beside) -> str:
+def minding(found: Beside) -> str:
+    """Return what to mind when the two are compared, as Markdown."""
     terms = found.terms
     return (
         f"Absolute values cannot agree: the paper's networks were {terms.scale}, with a benign "

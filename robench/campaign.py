@@ -120,12 +120,17 @@ def check(campaign: Campaign) -> list[NamedAttack]:
         raise UserError("nothing to attack; say --matched-accuracy 0.70, --final, or both")
     for target in campaign.targets or (0.5,):
         check_target(target, campaign.tolerance)
+    check_numbers(campaign)
+    DEFENSES.get(campaign.source)
+    return attacks_of(campaign)
+
+
+def check_numbers(campaign: Campaign) -> None:
+    """Raise UserError for numbers of images and seeds that are below 0."""
     if campaign.keep is not None and campaign.keep < 0:
         raise UserError(f"--keep {campaign.keep} is not at least 0; 0 keeps no images")
     if campaign.image_seed < 0:
         raise UserError(f"--image-seed {campaign.image_seed} is not at least 0")
-    DEFENSES.get(campaign.source)
-    return attacks_of(campaign)
 
 
 def attacks_of(campaign: Campaign) -> list[NamedAttack]:
@@ -172,26 +177,37 @@ def _attack_all(
     Those that are `matched` from a source too, which is the same for all, `finals` without.
     """
     data = data_of(runs[0].spec, campaign.data_dir, campaign.runs, campaign.device)
-    attacked = panel.choose(data, campaign.images, campaign.image_seed)
+    shown = panel.choose(data, campaign.images, campaign.image_seed)
     by_key = {run.key: run for run in runs}
-    given = (campaign, by_key, attacks, attacked, data)
+    given = (campaign, by_key, attacks, shown, data)
     if matched:
-        wanted, defense = like(runs[0].spec, campaign.source, campaign.source_seed)
-        for key, _ in sorted(matched):
-            check_independent(wanted, by_key[key].spec)
-        sources = contained(campaign.runs, campaign.runs / SOURCES)
-        source = yield from trained_source(sources, wanted, defense, data, bar=bar)
-        yield from _attacked(*given, sorted(matched), source, bar=bar)
-    yield from _attacked(*given, sorted(finals), None, bar=bar)
+        specs = [by_key[key].spec for key, _ in sorted(matched)]
+        source = yield from source_of(campaign, specs, data, bar=bar)
+        yield from attacked(*given, sorted(matched), source, bar=bar)
+    yield from attacked(*given, sorted(finals), None, bar=bar)
     if campaign.audit and (asked := matched | audited_before(campaign.runs, finals)):
         yield from audits(campaign.runs, runs, asked, data)
 
 
-def _attacked(
+def source_of(
+    campaign: Campaign, specs: Sequence[RunSpec], data: Data, *, bar: bool
+) -> Generator[tuple[Event, bool], None, Subject]:
+    """Return the network that black-box images for runs of one protocol are made on.
+
+    It is trained if it is missing. Raises UserError where it is one of them.
+    """
+    wanted, defense = like(specs[0], campaign.source, campaign.source_seed)
+    for spec in specs:
+        check_independent(wanted, spec)
+    sources = contained(campaign.runs, campaign.runs / SOURCES)
+    return (yield from trained_source(sources, wanted, defense, data, bar=bar))
+
+
+def attacked(
     campaign: Campaign,
     by_key: Mapping[str, Run],
     attacks: list[NamedAttack],
-    attacked: Panel,
+    shown: Panel,
     data: Data,
     checkpoints: Sequence[tuple[str, int]],
     source: Subject | None,
@@ -202,11 +218,11 @@ def _attacked(
     for key, step in checkpoints:
         subject = opened(campaign.runs / key, by_key[key], step, data)
         for named in attacks:
-            if not suits(named, subject.run.spec):
+            if not suits(named, subject.trained.spec):
                 continue
             for made_on in (None,) if named.adaptive or source is None else (None, source):
                 yield evaluate(
-                    *(campaign.runs, subject, named, attacked, made_on),
+                    *(campaign.runs, subject, named, shown, made_on),
                     data=data,
                     keep=KEPT if campaign.keep is None else campaign.keep,
                     again=campaign.keep is not None,

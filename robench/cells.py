@@ -12,6 +12,7 @@ from robench.ranking import Entry, Ranking
 from robench.records import Run
 from robench.standings import Row, Section, labels
 from robench.tables import EMPTY, not_matched, radius
+from robench.wanted import ALL, Wanted
 
 Table = Literal[
     "summary",
@@ -83,17 +84,22 @@ class Cell:
         """Return what the row can be named by: as in the table, its variant, its defense."""
         if self.paired or not self.networks:
             return self.row, self.row, self.row
-        return self.row, self.networks[0].match.variant, self.networks[0].match.defense
+        return self.row, *_others(self.networks[0])
 
 
-def cells(section: Section, ranking: Ranking) -> Iterator[Cell]:
+def cells(section: Section, ranking: Ranking, wanted: Wanted = ALL) -> Iterator[Cell]:
     """Yield the cells of the summary and of the paper's columns, but those that name a row."""
-    yield from _summary(section, ranking)
-    for entry in ranking.entries:
-        for row in entry.rows:
+    yield from _summary(section, ranking, wanted)
+    entries = [(row, entry) for entry in ranking.entries for row in entry.rows]
+    unmatched = [(row, None) for row in ranking.counted.standing.unmatched]
+    for row, entry in (*entries, *unmatched):
+        if wanted.row(row.label, *_others(row)):
             yield from _paper(section, ranking, row, entry)
-    for row in ranking.counted.standing.unmatched:
-        yield from _paper(section, ranking, row, None)
+
+
+def _others(row: Row) -> tuple[str, str]:
+    """Return what a row can be named by beside what its table calls it."""
+    return row.match.variant, row.match.defense
 
 
 def ordered(ranking: Ranking, row: Row) -> tuple[Result, ...]:
@@ -102,7 +108,7 @@ def ordered(ranking: Ranking, row: Row) -> tuple[Result, ...]:
     return tuple(found[way] for way in sorted(found, key=lambda way: way.count < count))
 
 
-def _summary(section: Section, ranking: Ranking) -> Iterator[Cell]:
+def _summary(section: Section, ranking: Ranking, wanted: Wanted) -> Iterator[Cell]:
     """Yield the cells of the entries and of what was not matched."""
     header, lines = summary_table.cells(ranking)
     radii = [f"accuracy_{ENVELOPE} at {e:g}" for e in ranking.counted.radii]
@@ -110,6 +116,8 @@ def _summary(section: Section, ranking: Ranking) -> Iterator[Cell]:
     rows = [(entry.variant, entry.rows, entry) for entry in ranking.entries]
     apart = [(row.label, (row,), None) for row in ranking.counted.standing.unmatched]
     for (name, networks, entry), line in zip([*rows, *apart], lines, strict=True):
+        if not wanted.row(name, *_others(networks[0])):
+            continue
         for number, column, text in zip(called, header[:-1], line[:-1], strict=True):
             if number:
                 metric = number.partition(" ")[0]

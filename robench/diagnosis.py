@@ -7,7 +7,7 @@ import shlex
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, requires, version
@@ -136,6 +136,13 @@ def storage(runs: Path) -> Finding:
         return Finding("runs", f"{runs} cannot be written to ({error.strerror})", another)
     text = f"{runs} can be written to, {free / 2**30:.1f} GiB free"
     return Finding("runs", text, "" if free >= ENOUGH else another)
+
+
+def variables(environment: Mapping[str, str]) -> Finding:
+    """Say which options of commands are given by the environment (docs/scripting.md)."""
+    given = [name for name in sorted(environment) if name.startswith("ROBENCH_")]
+    text = ", ".join(f"{name}={environment[name]}" for name in given)
+    return Finding("options in the environment", text or "none")
 
 
 def _release(text: str) -> tuple[int, ...]:

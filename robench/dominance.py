@@ -188,7 +188,7 @@ def _point(
 ) -> NDArray[np.float64]:
     """Draw the seeds and return the means of accuracy and rho over them, (2, 1 + resamples)."""
     accuracy = total[:, ::3] / len(row[0].label)
-    rho = resampling.ratio(total[:, 1::3], total[:, 2::3])
+    rho = metrics.ratio(total[:, 1::3], total[:, 2::3])
     drawn = resampling.seeds(len(row), len(total) - 1, key)
     return np.stack([np.take_along_axis(x, drawn, axis=1).mean(axis=1) for x in (accuracy, rho)])
 

@@ -1,6 +1,7 @@
 """The worst that any attack did to each image: the least distance at which one succeeded."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,6 +65,9 @@ def places(part: Outcomes, whole: Outcomes) -> NDArray[np.intp] | None:
 
     An image is known by its position in the test set and its label.
     """
+    if np.array_equal(part.index, whole.index):  # as nearly always
+        at = _in_itself(whole.index.tobytes(), whole.index.dtype.str)
+        return at if np.array_equal(whole.label[at], part.label) else None
     order = np.argsort(whole.index, kind="stable")
     found = np.searchsorted(whole.index, part.index, sorter=order)
     if len(found) and found.max() >= len(order):
@@ -71,3 +75,13 @@ def places(part: Outcomes, whole: Outcomes) -> NDArray[np.intp] | None:
     at = order[found]
     same = np.array_equal(whole.index[at], part.index)
     return at if same and np.array_equal(whole.label[at], part.label) else None
+
+
+@lru_cache(maxsize=4)
+def _in_itself(content: bytes, kind: str) -> NDArray[np.intp]:
+    """Return where each image of an index stands in it, the first time."""
+    index = np.frombuffer(content, kind)
+    order = np.argsort(index, kind="stable")
+    at = order[np.searchsorted(index, index, sorter=order)]
+    at.setflags(write=False)
+    return at

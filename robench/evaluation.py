@@ -19,6 +19,7 @@ from robench.data import Data
 from robench.engine import search_precision
 from robench.environment import describe
 from robench.errors import UserError
+from robench.imported.record import Imported
 from robench.learner import CLASSIFIER
 from robench.panel import Panel
 from robench.records import (
@@ -46,9 +47,16 @@ BF16 = "bf16"
 class Subject:
     """A checkpoint with its network, in evaluation mode on its device."""
 
-    run: Run
+    run: Run | Imported
     checkpoint: Checkpoint
     network: nn.Module
+
+    @property
+    def trained(self) -> Run:
+        """Return the run that trained it; UserError where robench did not."""
+        if isinstance(self.run, Imported):
+            raise UserError(f"robench did not train {self.run.name}; of its training it knows none")
+        return self.run
 
 
 @dataclass(frozen=True)
@@ -132,7 +140,7 @@ def evaluate(
     panel = panel.first(named.attack.most_images)
     made_on = source.checkpoint.sha256 if source else None
     if source:
-        check_independent(source.run.spec, subject.run.spec)
+        check_independent(source.trained.spec, subject.trained.spec)
     path = root / EVALUATIONS / f"{named.key(subject.checkpoint.sha256, made_on, panel)}.json"
     contained(root, path.parent)
     if _stored(path, min(keep, len(panel)) if again else 0):

@@ -21,7 +21,8 @@ class Network:
 
     run: str
     variant: str
-    seed: int
+    seed: int | None
+    """None: robench did not train it."""
     step: int
     file: str
     there: bool
@@ -30,7 +31,8 @@ class Network:
     """SHA-256."""
     matched_by: str
     match_record: str
-    """Empty where nothing was matched: the final checkpoint of a run."""
+    """Empty where nothing was matched: the final checkpoint of a run. Of a network that robench did
+    not train: its manifest."""
     dataset: str
     data: str
     """Hash of the images and labels."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from robench import metrics, sealing, tables
 from robench.contents import AccuracyNorm, Content, Curve, Line, Mark, Panel, RobustnessCurve
+from robench.legible import MOST, some
 from robench.outcomes import Outcomes
 from robench.paper_table import ENVELOPE
 from robench.published import curve
@@ -57,15 +58,18 @@ def accuracy_norm(section: Section, ranking: Ranking) -> Figure | None:
     that was run on all images.
     """
     standing = ranking.counted.standing
-    drawn = [(row, ranking.envelope(row)) for row in standing.rows]
+    best = {one.variant for one in ranking.entries[:MOST]}
+    rows = [row for row in standing.rows if row.match.variant in best]
+    drawn = [(row, ranking.envelope(row)) for row in rows]
     panels = [_panel(section, ENVELOPE, [(row, own) for row, own in drawn if own])]
     for one, name in labels(standing.conditions).items():
         if one.minimal:
-            attacked = [(row, row.white[one].outcomes) for row in standing.rows if one in row.white]
+            attacked = [(row, row.white[one].outcomes) for row in rows if one in row.white]
             panels.append(_panel(section, name, attacked))
     if not any(panel.lines for panel in panels[1:]):
         return None
     title = f"{section.spec.dataset}, matched at benign accuracy {tables.target(standing.target)}"
+    title += some(len(ranking.entries))
     return Figure(
         path=f"figures/{section.spec.protocol}-{standing.target:.4f}-accuracy-norm.svg",
         caption=f"Accuracy against the norm of the perturbation: {title}",

@@ -70,7 +70,7 @@ def fitted_spec(subject: "Subject", named: "NamedAttack", epochs: int) -> RunSpe
     """Return the spec that an attack's training against `subject` is recorded and found under."""
     against = {AGAINST: subject.checkpoint.sha256}
     return replace(
-        subject.run.spec,
+        subject.trained.spec,
         defense=named.name,
         settings={**named.settings, **against},
         epochs=epochs,

@@ -1,13 +1,11 @@
 """The sentences that the tables of one standing need below them."""
 
-from collections.abc import Mapping
-
 from robench import metrics
 from robench.markdown import escape
 from robench.metrics import SUFFICIENT
 from robench.ranking import Ranking
 from robench.records import Precision
-from robench.standings import Standing, condition, labels
+from robench.standings import Condition, Standing, condition, labels
 from robench.tables import MARK, precision_note
 
 
@@ -45,13 +43,10 @@ def _marked(ranking: Ranking) -> bool:
 
 def _precision_note(standing: Standing) -> list[str]:
     """Name the columns that were searched in bf16, in all rows or in some."""
-    searched: Mapping[str, list[Precision]] = {
-        name: [
-            result.evaluation.precision
-            for row in standing.rows
-            for result in row.results
-            if condition(result.evaluation) == one
-        ]
-        for one, name in labels(standing.conditions).items()
-    }
-    return precision_note(searched)
+    searched: dict[Condition, list[Precision]] = {}
+    for row in standing.rows:
+        for result in row.results:
+            found = searched.setdefault(condition(result.evaluation), [])
+            found.append(result.evaluation.precision)
+    names = labels(standing.conditions)
+    return precision_note({name: searched.get(one, []) for one, name in names.items()})

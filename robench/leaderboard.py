@@ -9,9 +9,11 @@ from robench.archive import AUDITS, EVALUATIONS, GENERATORS, SOURCES, STUDIES, A
 from robench.containment import contained
 from robench.errors import UserError
 from robench.figures import Figure, sealed
+from robench.imported.record import IMPORTED, MANIFEST
 from robench.notes import filled
 from robench.page import page
 from robench.questions import cells_of, matched_rows, row_names
+from robench.ranking import ranked
 from robench.records import Match
 from robench.reproduction import page as reproduced
 from robench.reproduction import record as reproductions
@@ -45,8 +47,8 @@ def publish(runs: Path, out: Path, weights_of: Sequence[str] = ()) -> None:
     reproductions.read_all(runs)  # raises for one that cannot be read
     read_runs(runs / GENERATORS)  # as well
     records = out / RECORDS
-    copies = [*_weights(found, records, weights_of), *_copies(found, records)]
-    for path, content in [*copies, *_merged_matches(found, records)]:
+    made = [*_weights(found, records, weights_of), *copies(found, records), *_others(runs, records)]
+    for path, content in [*made, *_merged_matches(found, records)]:
         _update(path, content)
 
 
@@ -57,8 +59,16 @@ def render(records: Path, drawn: Path | None = None) -> dict[str, bytes]:
     already, drawn from the same data, is returned as it is there. Raises UserError for unreadable
     records.
     """
-    pages, figures = _plan(records)
-    return {**pages, **{figure.path: _svg(figure, drawn) for figure in figures}}
+    texts, figures = _plan(records)
+    return {**texts, **{figure.path: _svg(figure, drawn) for figure in figures}}
+
+
+def pages(records: Path) -> dict[str, bytes]:
+    """Return all pages by path in the leaderboard folder, without drawing what they show.
+
+    Raises UserError for unreadable records.
+    """
+    return _plan(records)[0]
 
 
 def write(out: Path) -> None:
@@ -75,10 +85,10 @@ def stale(out: Path) -> list[str]:
 
     Fonts differ between machines, so a figure is judged by the hash of its data, which it carries.
     """
-    pages, figures = _plan(out / RECORDS)
+    texts, figures = _plan(out / RECORDS)
     found = [
         f"{name} differs from its records"
-        for name, text in pages.items()
+        for name, text in texts.items()
         if _read(out / name) != text
     ]
     for figure in figures:
@@ -87,7 +97,7 @@ def stale(out: Path) -> list[str]:
             found.append(f"{figure.path} is missing")
         elif not figure.matches(drawn):
             found.append(f"{figure.path} was drawn from other records")
-    extra = _written(out) - pages.keys() - {figure.path for figure in figures}
+    extra = _written(out) - texts.keys() - {figure.path for figure in figures}
     return found + [f"{name} belongs to no record" for name in sorted(extra)]
 
 
@@ -96,26 +106,27 @@ def page_of(made: Reproduction) -> str:
     return reproduced.path(made)
 
 
+def text_of(path: Path) -> str:
+    """Return the text of a file; empty where there is none, UserError where it is no text."""
+    try:
+        return (_read(path) or b"").decode()
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is no text ({error})") from None
+
+
 def _plan(records: Path) -> tuple[dict[str, bytes], list[Figure]]:
     """Return every page by its path, and all figures that they show."""
     found, made = archive.read(records), reproductions.read_all(records)
-    notes = _text(_read(records / NOTES) or b"", records / NOTES)
-    notes = filled(notes, lambda: cells_of(found))
+    everything = ranked(found)
+    notes = filled(text_of(records / NOTES), lambda: cells_of(found, ranked=everything))
     listed = [(one.title, reproduced.path(one)) for one in made]
-    text, figures = page(found, sections(found), notes, listed)
-    pages = {README: text.encode()}
+    text, figures = page(found, everything, notes, listed)
+    texts = {README: text.encode()}
     for one in made:
         text, own = reproduced.page(one, found)
-        pages[reproduced.path(one)] = text.encode()
+        texts[reproduced.path(one)] = text.encode()
         figures += own
-    return pages, figures
-
-
-def _text(content: bytes, path: Path) -> str:
-    try:
-        return content.decode()
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is no text ({error})") from None
+    return texts, figures
 
 
 def _svg(figure: Figure, drawn: Path | None) -> bytes:
@@ -127,9 +138,14 @@ def _svg(figure: Figure, drawn: Path | None) -> bytes:
     return sealed(drawing.render(figure.content, figure.stamp, "svg"))
 
 
-def _copies(found: Archive, records: Path) -> Iterator[tuple[Path, bytes]]:
-    """Yield the files of runs, sources, evaluations and audits; each follows its run."""
+def copies(found: Archive, records: Path) -> Iterator[tuple[Path, bytes]]:
+    """Yield the files of runs, sources, evaluations and audits, with the places that they take.
+
+    Of runs that are matched or evaluated; weights are left out. `records`: the folder of records
+    that they are for. Raises UserError where a file leads out of the archive's folder.
+    """
     known = {kept.sha256 for run in found.runs.values() for kept in run.checkpoints}
+    known |= {one.weights for one in found.imported.values()}
     wanted = [one for one in found.results if one.evaluation.weights in known]
     runs = {one.evaluation.run for one in wanted} | {match.run for match in found.matches}
     sources = {one.evaluation.source for one in wanted if one.evaluation.source}
@@ -141,16 +157,19 @@ def _copies(found: Archive, records: Path) -> Iterator[tuple[Path, bytes]]:
         for name in RUN_FILES:
             path = contained(found.root, found.root / folder / name)
             yield records / folder / name, path.read_bytes()
+    for key in sorted(runs & found.imported.keys()):
+        file = Path(IMPORTED, key, MANIFEST)
+        yield records / file, contained(found.root, found.root / file).read_bytes()
     for one in wanted:
         for suffix in (".npz", ".samples.npz", ".json"):
             file = Path(EVALUATIONS, one.evaluation.key + suffix)
             if (content := _read(contained(found.root, found.root / file))) is not None:
                 yield records / file, content
     kept = {kept.sha256 for key in runs & found.runs.keys() for kept in found.runs[key].checkpoints}
+    kept |= {found.imported[key].weights for key in runs & found.imported.keys()}
     for weights in sorted(kept & found.audits.keys()):
         file = Path(AUDITS, f"{found.audits[weights].key}.json")
         yield records / file, (found.root / file).read_bytes()
-    yield from _others(found.root, records)
 
 
 def _weights(found: Archive, records: Path, rows: Sequence[str]) -> Iterator[tuple[Path, bytes]]:
@@ -188,12 +207,19 @@ def _merged_matches(found: Archive, records: Path) -> Iterator[tuple[Path, bytes
         by_path.setdefault(archive.matches_path(records, match), []).append(match)
     for path, new in by_path.items():
         old = archive.read_matches(path) if path.exists() else ()
-        rows = {(row.defense, row.variant, row.seed): row for row in (*old, *new)}
-        yield path, _json(asdict(rows[key]) for key in sorted(rows))
+        rows = {whose(row): row for row in (*old, *new)}
+        yield path, matches_file(rows.values())
 
 
-def _json(rows: Iterable[object]) -> bytes:
-    return as_json({"rows": list(rows)}).encode()
+def whose(match: Match) -> tuple[str, str, int]:
+    """Return what there is one match of at a benign accuracy: defense, variant, and seed."""
+    return match.defense, match.variant, match.seed
+
+
+def matches_file(matches: Iterable[Match]) -> bytes:
+    """Return the file of the matches of one protocol and benign accuracy."""
+    rows = sorted(matches, key=whose)
+    return as_json({"rows": [asdict(row) for row in rows]}).encode()
 
 
 def _update(path: Path, content: bytes) -> None:

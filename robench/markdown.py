@@ -16,7 +16,10 @@ ESCAPED = re.compile(r"\\([\\`*\[\]|~$#_:.])")
 def escape(text: str) -> str:
     """Return `text` so that Markdown shows it letter by letter, on one line."""
     line = " ".join(text.split())
-    line = "".join(ENTITIES.get(letter, letter) for letter in line if letter.isprintable())
+    if not line.isprintable():
+        line = "".join(letter for letter in line if letter.isprintable())
+    for letter, entity in ENTITIES.items():  # & first, as the others' entities begin with it
+        line = line.replace(letter, entity)
     return SPECIAL.sub(lambda found: "\\" + found.group(), line)
 
 

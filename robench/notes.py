@@ -11,6 +11,7 @@ from robench.cells import Cell
 from robench.errors import UserError
 from robench.markdown import details, escape
 from robench.questions import asked
+from robench.section_text import title
 
 _SLOT = re.compile(r"\{\{(\??)([^{}]*)\}\}")
 _ITEM = re.compile(r"^(\d+)\. ", re.MULTILINE)
@@ -24,16 +25,26 @@ def filled(text: str, cells: Callable[[], Sequence[Cell]]) -> str:
     last item of the numbered list that `text` holds. Raises UserError for a question that finds no
     number, or several.
     """
+    shown, rests = numbered(text, cells), sources(text)
+    return "\n\n".join([shown.rstrip(), details(RESTS_ON, rests)]) if rests else shown
+
+
+def numbered(text: str, cells: Callable[[], Sequence[Cell]]) -> str:
+    """Return `text` with the numbers in it; see `filled`."""
     slots = list(_SLOT.finditer(text))
     if not slots:
         return text
     there = cells()
     numbers = {slot[2]: _number(there, slot[2].strip()) for slot in slots}
-    shown = _SLOT.sub(lambda slot: "" if slot[1] else escape(numbers[slot[2]]), text)
-    rests = [
+    return _SLOT.sub(lambda slot: "" if slot[1] else escape(numbers[slot[2]]), text)
+
+
+def sources(text: str) -> str:
+    """Return what each sentence of `text` asks for, as a list in Markdown; empty for nothing."""
+    rests = (
         f"- {number}: " + ", ".join(f"`{one}`" for one in own) for number, own in questions(text)
-    ]
-    return "\n\n".join([shown.rstrip(), details(RESTS_ON, "\n".join(rests))]) if rests else shown
+    )
+    return "\n".join(rests)
 
 
 def questions(text: str) -> list[tuple[int, tuple[str, ...]]]:
@@ -53,9 +64,15 @@ def _number(there: Sequence[Cell], question: str) -> str:
     except UserError as error:
         raise UserError(f"notes.md asks for {question!r}: {error}") from None
     if len(groups) > 1:
-        rows = ", ".join(f"{group[0].row} {group[0].target:g}" for group in groups)
+        rows = ", ".join(_where(group[0]) for group in groups)
         raise UserError(
             f"notes.md asks for {question!r}, which {len(groups)} rows have: {rows}; "
             "say the row and the benign accuracy as the table does"
         )
     return groups[0][0].text
+
+
+def _where(cell: Cell) -> str:
+    """Return the row of a cell and what tells its table from others."""
+    at = title(cell.section) if cell.target is None else f"{cell.target:g}"
+    return f"{cell.row} {at}"

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,11 @@ KINDS = {
     **{"distance": "f", "success": "b"},
 }
 """What each array holds: whole numbers, floats or truth values."""
+
+SHARED = ("index", "label", "clean")
+"""What evaluations on the same images, or of one network on them, have in common."""
+Pool = dict[tuple[str, bytes], NDArray[Any]]
+"""Arrays by their numbers' kind and bytes."""
 
 LONGER = 1e-4
 """Share by which a perturbation may exceed the radius of an attack and still counts."""
@@ -67,11 +73,21 @@ class Outcomes:
         arrays.save(path, asdict(self))
 
     @classmethod
-    def load(cls, path: Path) -> "Outcomes":
-        """Read what `save` wrote; raise UserError for anything else."""
+    def load(cls, path: Path, pool: Pool | None = None) -> "Outcomes":
+        """Read what `save` wrote; raise UserError for anything else.
+
+        Arrays that `pool` holds already, or will from now on, are shared and cannot be written to.
+        """
         read = arrays.load(path, KINDS, optional={"norm": "f"})
         distance = read["distance"]
         if any(array.ndim != 1 for array in read.values()):
             raise UserError(f"{path}: more than a number an image; delete it and evaluate again")
+        if pool is not None:
+            read |= {name: _shared(read[name], pool) for name in SHARED}
         unknown = np.float32(np.nan)
         return cls(**{"norm": np.where(np.isfinite(distance), distance, unknown), **read})
+
+
+def _shared(array: NDArray[Any], pool: Pool) -> NDArray[Any]:
+    array.setflags(write=False)
+    return pool.setdefault((array.dtype.str, array.tobytes()), array)

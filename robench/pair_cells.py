@@ -1,14 +1,19 @@
 """The cells of the tables that hold two defenses against each other: differences, and curves."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import cache
+from itertools import combinations
 
+from robench.archive import Result
 from robench.cells import Cell, ordered
+from robench.comparison import Difference, Pairs
 from robench.comparison_tables import DIFFERENCES, DOMINANCE, difference_cells, dominance_cells
 from robench.dominance import Dominance
 from robench.markdown import plain
 from robench.outer import outer
 from robench.ranking import Ranking
 from robench.standings import Section
+from robench.wanted import Wanted
 
 DIFFERENCE = ("difference", "verdict", "images", "seeds")
 CURVES = (
@@ -18,11 +23,19 @@ CURVES = (
 """What the columns of either table are asked for by."""
 
 
-def of_differences(section: Section, ranking: Ranking) -> Iterator[Cell]:
-    """Yield the cells of the paired differences of one standing."""
+def of_differences(
+    section: Section, ranking: Ranking, pairs: Iterable[Difference]
+) -> Iterator[Cell]:
+    """Yield the cells of some paired differences of one standing."""
     entries = {one.variant: one for one in ranking.entries}
-    for one in ranking.differences:
+
+    @cache
+    def own(name: str) -> tuple[Result, ...]:
+        return tuple(result for row in entries[name].rows for result in ordered(ranking, row))
+
+    for one in pairs:
         rows = (*entries[one.first].rows, *entries[one.second].rows)
+        results = (*own(one.first), *own(one.second))
         for number, column, text in zip(
             DIFFERENCE, DIFFERENCES, difference_cells(one), strict=True
         ):
@@ -32,9 +45,17 @@ def of_differences(section: Section, ranking: Ranking) -> Iterator[Cell]:
                 numbers=(number,),
                 text=_unmarked(text),
                 networks=rows,
-                results=tuple(result for row in rows for result in ordered(ranking, row)),
+                results=results,
                 note=_verdict(one.leader),
             )
+
+
+def wanted_of(differences: Pairs, wanted: Wanted) -> Iterator[Difference]:
+    """Yield those of the differences that a question is about, and compute no others."""
+    if wanted.pairs:
+        for first, second in combinations(differences.names, 2):
+            if wanted.pair(first, second):
+                yield differences.of(first, second)
 
 
 def of_curves(section: Section) -> Iterator[Cell]:

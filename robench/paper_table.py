@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from robench import metrics
-from robench.archive import Result
+from robench.archive import Result, measure
 from robench.markdown import escape, table
-from robench.outcomes import Outcomes
 from robench.ranking import Ranking
 from robench.standings import Condition, Row, condition, labels
 from robench.tables import (
@@ -51,6 +50,8 @@ def paper(ranking: Ranking) -> str:
 
     An attack made for a defense, or run on a part of the images, stands only where it was run.
     """
+    shown = (one for row in ranking.rows for one in (*row.white.values(), *row.parts))
+    measure(one for one in shown if one.evaluation.white_box and one.evaluation.minimal)
     lines = [line for row in ranking.rows for line in cells(ranking, row)]
     for row in ranking.counted.standing.unmatched:
         rest = len(PAPER_HEADER) - 3
@@ -66,7 +67,7 @@ def cells(ranking: Ranking, row: Row) -> list[list[str]]:
         [names[one.condition] + radius(one.condition), *_cells(one)]
         for one in attack_lines(row, standing.shared)
     ]
-    attacks.append([f"*{ENVELOPE}*", *_envelope_cells(ranking.envelope(row))])
+    attacks.append([f"*{ENVELOPE}*", *_envelope_cells(ranking, row)])
     return _with_network(row, attacks)
 
 
@@ -121,10 +122,11 @@ def _cells(line: Line) -> list[str]:
     return [EMPTY, mean, median, success, interval(far.rho_correct), transferred, images]
 
 
-def _envelope_cells(measured: Outcomes | None) -> list[str]:
+def _envelope_cells(ranking: Ranking, row: Row) -> list[str]:
     """Return the same of the envelope, which has no accuracy without a radius."""
+    measured = ranking.envelope(row)
     if measured is None:
         return [EMPTY, *["incomplete"] * 4, EMPTY, EMPTY]
-    far, rate = metrics.distances(measured), metrics.success_rate(measured)
+    far, rate = ranking.reach(row), metrics.success_rate(measured)
     cells = [interval(far.rho) + mark(rate), interval(far.median), interval(rate)]
     return [EMPTY, *cells, interval(far.rho_correct), EMPTY, f"{len(measured.label):,}"]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from robench import pooled
-from robench.comparison import Difference, compare, ranks
+from robench.comparison import Pairs
 from robench.counting import Way
 from robench.envelope import envelope, places
 from robench.metrics import Interval
@@ -40,7 +40,7 @@ class Part:
     """The further attacks: on these images, or on some of them."""
     lines: tuple[Line, ...]
     """By rank, then by value."""
-    differences: tuple[Difference, ...]
+    differences: Pairs
     """Of all pairs, in rho_correct under all attacks."""
 
 
@@ -63,8 +63,8 @@ def part_of(ranking: Ranking) -> Part | None:
         pairs = [_both(ranking, row, chosen) for row in entry.rows]
         before[entry.variant] = [one for one, _ in pairs]
         after[entry.variant] = [other for _, other in pairs]
-    differences = compare(after)
-    place = ranks(after, differences)
+    differences = Pairs(after)
+    place = differences.ranks()
     lines = [
         Line(one, place[one.variant], _rho(one, before[one.variant]), _rho(one, after[one.variant]))
         for one in ranked

@@ -25,7 +25,7 @@ def on_part(ranking: Ranking) -> list[str]:
     for line in found.lines:
         place, *numbers = part_cells(line)
         rows.append([place, escape(line.entry.variant), *numbers])
-    return [_said(ranking, found), table(header, rows)]
+    return [said(ranking, found), table(header, rows)]
 
 
 def part_cells(line: Line) -> list[str]:
@@ -34,7 +34,8 @@ def part_cells(line: Line) -> list[str]:
     return [str(line.rank), interval(line.before), interval(line.after), lowered]
 
 
-def _said(ranking: Ranking, found: Part) -> str:
+def said(ranking: Ranking, found: Part) -> str:
+    """Return what the attacks were and whether ranks change, as Markdown."""
     names = ", ".join(dict.fromkeys(ranking.counted.names(found.ways)))
     same = all(line.rank == line.entry.rank for line in found.lines)
     ranks = "The ranks are the same" if same else "Not all ranks are the same"

@@ -14,7 +14,9 @@ from robench.data import Data
 from robench.defense import Defense
 from robench.environment import choose_device, choose_precision
 from robench.errors import UserError
+from robench.imported.record import Imported
 from robench.kernels import FREE, Kernels
+from robench.known import Known
 from robench.plugins import DATASETS, DEFENSES, MODELS
 from robench.processes import ALONE, Processes
 from robench.records import Epoch, RunSpec, Setting
@@ -76,6 +78,9 @@ class Plan:
     data: Data
     root: Path
     kernels: Kernels = FREE
+    request: Request = field(default_factory=lambda: Request(""))
+    """What was asked for, with what `auto` and defaults came to where that is a matter of the
+    machine: planned again elsewhere, it is the same run."""
 
     def build(self) -> nn.Module:
         """Return a fresh classifier."""
@@ -87,17 +92,18 @@ class Plan:
         return train(*given, bar=bar, processes=processes, kernels=self.kernels)
 
 
-def plan(request: Request, loaded: Data | None = None) -> Plan:
+def plan(request: Request, loaded: Data | None = None, known: Known | None = None) -> Plan:
     """Resolve plugins, settings, data and device; every mistake in the request shows here.
 
-    `loaded`: the request's data where it is at hand already.
+    `loaded`: the request's data where it is at hand already. `known`: from other requests, and
+    added to.
     """
-    own = _split_settings(request.settings)
-    defense = DEFENSES.get(request.defense)
+    known, own = known or Known(), _split_settings(request.settings)
+    defense = known.plugin(DEFENSES, request.defense)
     configured = configure(defense.cls, own[""], defense.name)
-    model = MODELS.get(request.model)
+    model = known.plugin(MODELS, request.model)
     architecture = configure(model.cls, own["model"], model.name)
-    dataset = DATASETS.get(request.dataset)
+    dataset = known.plugin(DATASETS, request.dataset)
     source = configure(dataset.cls, own["dataset"], dataset.name)
     device = choose_device(request.device)
     data = loaded or images.load(
@@ -108,10 +114,6 @@ def plan(request: Request, loaded: Data | None = None) -> Plan:
         device,
         request.validation,
     )
-    # Both refuse images they cannot take, before anything is written.
-    with torch.random.fork_rng(devices=[]):
-        architecture.build(data.shape, len(data.classes))
-        configured.networks(data.shape, len(data.classes))
     spec = RunSpec(
         defense=defense.name,
         settings=values_of(configured),
@@ -129,12 +131,28 @@ def plan(request: Request, loaded: Data | None = None) -> Plan:
         precision=choose_precision(request.precision, device),
         rung=request.rung,
     )
+    _check_networks(spec, configured, architecture, data, known)
     kernels = Kernels(request.deterministic, request.compile)
-    return Plan(spec, configured, architecture, data, request.runs, kernels)
+    asked = replace(request, validation=spec.validation, precision=spec.precision)
+    return Plan(spec, configured, architecture, data, request.runs, kernels, asked)
 
 
-def data_of(spec: RunSpec, data_dir: Path | None, runs: Path, device: str) -> Data:
-    """Load the data set that a run was trained on; refuse any other."""
+def _check_networks(
+    spec: RunSpec, defense: Defense, architecture: Architecture, data: Data, known: Known
+) -> None:
+    """Have both refuse images they cannot take, before anything is written."""
+    images = (data.shape, len(data.classes))
+    with torch.random.fork_rng(devices=[]):
+        known.check(
+            ("model", spec.model, spec.model_settings, images), lambda: architecture.build(*images)
+        )
+        known.check(
+            ("defense", spec.defense, spec.settings, images), lambda: defense.networks(*images)
+        )
+
+
+def data_of(spec: RunSpec | Imported, data_dir: Path | None, runs: Path, device: str) -> Data:
+    """Load the data set that a run was trained on, or a network brought in for; refuse others."""
     dataset = DATASETS.recorded(spec.dataset)
     source = configure(dataset.cls, spec.dataset_settings, dataset.name)
     data = images.load(
@@ -148,14 +166,16 @@ def data_of(spec: RunSpec, data_dir: Path | None, runs: Path, device: str) -> Da
     return data
 
 
-def data_at_hand(spec: RunSpec, data_dir: Path | None, runs: Path, device: str) -> Data | None:
+def data_at_hand(
+    spec: RunSpec | Imported, data_dir: Path | None, runs: Path, device: str
+) -> Data | None:
     """Load the data set of a run if it is here; None where it would have to be fetched or named.
 
     Raises UserError where `data_dir` is given and holds another.
     """
     if data_dir is not None:
         return data_of(spec, data_dir, runs, device)
-    dataset = DATASETS.get(spec.dataset)
+    dataset = DATASETS.recorded(spec.dataset)
     if not configure(dataset.cls, spec.dataset_settings, dataset.name).found(None, runs / CACHE):
         return None
     try:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from robench.dataset import Dataset
     from robench.defense import Defense
     from robench.peer import Peer
+    from robench.zoo import Zoo
 
 T = TypeVar("T")
 MOST = 2**24
@@ -64,7 +65,7 @@ class Registry(Generic[T]):
         if name.split(":")[0].endswith(".py"):
             return self._from_file(name)
         if ":" in name:
-            return Plugin(name, self._checked(name, _resolve(name, self.kind)))
+            return Plugin(name, self._checked(name, resolved(name, self.kind)))
         return Plugin(name, self._load(self._single(name)))
 
     def recorded(self, name: str) -> Plugin[T]:
@@ -112,21 +113,13 @@ class Registry(Generic[T]):
 
     def _from_file(self, name: str) -> Plugin[T]:
         file, _, class_name = name.partition(":")
-        path = Path(file)
-        try:
-            source = files.read(path, MOST)
-        except (OSError, ValueError) as error:
-            there = f"there is no file {file} to load a {self.kind} from"
-            missing = isinstance(error, FileNotFoundError)
-            raise UserError(there if missing else f"{there} ({error})") from None
-        module = _execute(source, path, self.kind)
+        module, digest = executed(file, self.kind)
         if not class_name:
-            class_name = self._only_class(module, path)
+            class_name = self._only_class(module, Path(file))
         if class_name not in vars(module):
             raise UserError(f"{file} has no class {class_name!r}")
         plugin = self._checked(name, vars(module)[class_name])
-        digest = hashlib.sha256(source).hexdigest()[:8]
-        return Plugin(f"{path.stem}:{class_name}@{digest}", plugin)
+        return Plugin(f"{Path(file).stem}:{class_name}@{digest}", plugin)
 
     def _only_class(self, module: ModuleType, path: Path) -> str:
         own = [
@@ -162,11 +155,27 @@ def owner(point: EntryPoint) -> str:
     return f"{point.dist.name} {point.dist.version}" if point.dist else "an unknown distribution"
 
 
-def _resolve(name: str, kind: str) -> object:
+def resolved(name: str, kind: str) -> object:
+    """Return what lies at `module:name`; UserError where that cannot be imported."""
     try:
         return pkgutil.resolve_name(name)
     except (Exception, SystemExit) as error:  # whatever a stranger's module raises on import
         raise UserError(f"no {kind} at {name!r} ({type(error).__name__}: {error})") from error
+
+
+def executed(file: str, kind: str) -> tuple[ModuleType, str]:
+    """Run a file of Python; return its module and the first digits of its SHA-256.
+
+    Raises UserError where it is missing or does not load; `kind`: what it was to bring.
+    """
+    path = Path(file)
+    try:
+        source = files.read(path, MOST)
+    except (OSError, ValueError) as error:
+        there = f"there is no file {file} to load a {kind} from"
+        missing = isinstance(error, FileNotFoundError)
+        raise UserError(there if missing else f"{there} ({error})") from None
+    return _execute(source, path, kind), hashlib.sha256(source).hexdigest()[:8]
 
 
 def _execute(source: bytes, path: Path, kind: str) -> ModuleType:
@@ -190,4 +199,5 @@ MODELS: "Registry[Architecture]" = Registry(
     "model", "robench.models", "robench.architecture:Architecture"
 )
 PEERS: "Registry[Peer]" = Registry("peer", "robench.peers", "robench.peer:Peer")
-REGISTRIES = (DEFENSES, ATTACKS, DATASETS, MODELS, PEERS)
+ZOOS: "Registry[Zoo]" = Registry("zoo", "robench.zoos", "robench.zoo:Zoo")
+REGISTRIES = (DEFENSES, ATTACKS, DATASETS, MODELS, ZOOS, PEERS)

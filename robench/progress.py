@@ -63,11 +63,15 @@ class _State:
 
 
 def keeper(
-    folder: RunFolder, spec: RunSpec, steps: int, progress: Progress
+    folder: RunFolder, spec: RunSpec, steps: int, progress: Progress, check: Callable[[], None]
 ) -> Callable[[Measured], None]:
-    """Return what stores a rung; `steps` are those of an epoch. The last step is no rung."""
+    """Return what stores a rung; `steps` are those of an epoch. The last step is no rung.
+
+    `check` is called before anything is written; it raises where the folder is another's by now.
+    """
 
     def keep(measured: Measured) -> None:
+        check()
         if measured.step == steps * spec.epochs:
             return  # final.safetensors holds it
         path = folder.rungs / f"step-{measured.step:07d}.safetensors"

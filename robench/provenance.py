@@ -3,18 +3,20 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from robench.archive import AUDITS, EVALUATIONS, Archive, Result, matches_path
+from robench.archive import AUDITS, Archive, matches_path
 from robench.cells import Cell, ordered
 from robench.counting import Counted, Way
 from robench.eligibility import audit_reasons
 from robench.envelope import decided
-from robench.explanation import Explanation, Measurement, Network, Pair, Shown, Undecided
+from robench.errors import UserError
+from robench.explanation import Explanation, Network, Pair, Shown, Undecided
+from robench.imported.explaining import explain_imported, numbers_there
 from robench.markdown import plain
 from robench.meanings import meaning, uncertainty
-from robench.questions import asked, cells_of
+from robench.measurements import measurement
+from robench.questions import asked_of
 from robench.records import Run, Settings
-from robench.samples import samples_path
-from robench.standings import Row, condition
+from robench.standings import Row
 from robench.summary_table import verdict
 from robench.tables import (
     EMPTY,
@@ -32,9 +34,17 @@ from robench.tables import (
 def explain(found: Archive, question: str, target: float | None = None) -> tuple[Explanation, ...]:
     """Return where the number comes from that a question asks for, one a table that shows it.
 
-    See `robench.questions.asked`, also for what it raises.
+    See `robench.questions.asked`, also for what it raises. Networks that robench did not train are
+    asked for in the same way.
     """
-    return tuple(explained(found, cells) for cells in asked(cells_of(found, target), question))
+    own = explain_imported(found, question) if target is None else ()
+    try:
+        groups = asked_of(found, question, target)
+    except UserError as error:
+        if own:
+            return own
+        raise UserError(numbers_there(found, question, str(error))) from None
+    return (*own, *(explained(found, cells) for cells in groups))
 
 
 def explained(found: Archive, cells: Sequence[Cell]) -> Explanation:
@@ -61,7 +71,7 @@ def explained(found: Archive, cells: Sequence[Cell]) -> Explanation:
             *(_final(found, run) for run in finals.values()),
         ),
         measurements=tuple(
-            _measurement(found, one, counts.get(key)) for key, one in results.items()
+            measurement(found, one, counts.get(key)) for key, one in results.items()
         ),
         undecided=tuple(_undecided(first, row) for row in enveloped) if results else (),
         pairs=_pairs(first) if first.metric == "rank" else (),
@@ -124,11 +134,10 @@ def _undecided(cell: Cell, row: Row) -> Undecided:
 
 
 def _pairs(cell: Cell) -> tuple[Pair, ...]:
-    differences = cell.ranking.differences if cell.ranking else ()
+    differences = cell.ranking.differences.around(cell.row) if cell.ranking else ()
     return tuple(
         Pair(one.first, one.second, plain(interval(one.interval)), one.leader or "")
         for one in differences
-        if cell.row in (one.first, one.second)
     )
 
 
@@ -177,39 +186,6 @@ def _checkpoint(
         audit="; ".join([verdict([audit]), *against] if audit else against or ["not audited"]),
         audit_record=str(found.root / AUDITS / f"{audit.key}.json") if audit else "",
     )
-
-
-def _measurement(found: Archive, result: Result, decides: int | None) -> Measurement:
-    one = result.evaluation
-    path = found.root / EVALUATIONS / f"{one.key}.json"
-    source = _source(found, one.source)
-    return Measurement(
-        record=str(path),
-        run=one.run,
-        step=one.step,
-        weights=one.weights,
-        attack=condition(one).name,
-        side="white-box" if one.white_box else "black-box",
-        settings=one.settings,
-        radius=one.radius,
-        engine=one.engine,
-        precision=one.precision,
-        images=one.images,
-        count=one.count,
-        violations=one.violations,
-        seconds=one.seconds,
-        samples=str(samples_path(path)) if samples_path(path).is_file() else "",
-        source=one.source or "",
-        source_weights=one.source_weights or "",
-        source_accuracy=source.final.accuracy if source else None,
-        source_command=source.environment.get("command", "") if source else "",
-        environment=one.environment,
-        decides=decides,
-    )
-
-
-def _source(found: Archive, key: str | None) -> Run | None:
-    return (found.sources.get(key) or found.runs.get(key)) if key else None
 
 
 def _configured(name: str, values: Settings) -> str:

@@ -18,7 +18,7 @@ def lines(one: Explanation) -> Iterator[str]:
 
 
 def _lines(one: Explanation) -> Iterator[str]:
-    where = f"{one.dataset}, protocol {one.protocol}"
+    where = f"{one.dataset}, protocol {one.protocol}" if one.protocol else one.dataset
     where += "" if one.target is None else f", matched at {target(one.target)}"
     yield f"{one.row}, {one.number} ({where})"
     for shown in one.shown:
@@ -48,9 +48,14 @@ def _pair(pair: Pair) -> str:
 
 def _network(one: Network) -> Iterator[str]:
     yield f"network {one.run}"
+    yield from _facts(network_facts(one))
+
+
+def network_facts(one: Network) -> dict[str, str]:
+    """Return what is known of a network, by what it is called; empty where it is not."""
     absent = "" if one.there else " (not there: records alone)"
-    facts = {
-        "variant": f"{one.variant}, seed {one.seed}",
+    return {
+        "variant": one.variant + ("" if one.seed is None else f", seed {one.seed}"),
         "settings": settings(one.settings) or "none",
         "matched by": one.matched_by,
         "match": one.match_record,
@@ -60,9 +65,8 @@ def _network(one: Network) -> Iterator[str]:
         "model": one.model,
         "training": one.training,
         "audit": ", ".join(part for part in (one.audit, one.audit_record) if part),
-        **_environment(one.environment, "trained by"),
+        **_environment(one.environment, "brought in by" if one.seed is None else "trained by"),
     }
-    yield from _facts(facts)
 
 
 def _decided(one: Explanation, undecided: Undecided) -> Iterator[str]:
@@ -76,7 +80,12 @@ def _decided(one: Explanation, undecided: Undecided) -> Iterator[str]:
 
 def _measurement(one: Measurement) -> Iterator[str]:
     yield f"evaluation {one.record}"
-    facts = {
+    yield from _facts(measurement_facts(one))
+
+
+def measurement_facts(one: Measurement) -> dict[str, str]:
+    """Return what is known of an evaluation, by what it is called; empty where it is not."""
+    return {
         "attack": _attack(one),
         "network": f"{one.run}, step {one.step}, SHA-256 {one.weights}",
         "settings": settings(one.settings) or "none",
@@ -88,7 +97,6 @@ def _measurement(one: Measurement) -> Iterator[str]:
         "images kept": one.samples or "none",
         **_environment(one.environment, "made by"),
     }
-    yield from _facts(facts)
 
 
 def _attack(one: Measurement) -> str:

@@ -1,21 +1,23 @@
 """From a question in words, `ROW NUMBER`, to the cells of the tables that it asks for."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from robench.archive import Archive
 from robench.cells import Cell, cells
 from robench.errors import UserError
-from robench.pair_cells import of_curves, of_differences
+from robench.pair_cells import of_curves, of_differences, wanted_of
 from robench.paper_cells import of_published
 from robench.part_cells import of_part
-from robench.ranking import rank
-from robench.records import Audit
+from robench.ranking import Ranking, rank
 from robench.standings import Row, Section, sections
 from robench.tables import EMPTY, target
+from robench.wanted import ALL, Wanted, begins
 
 WAYS = 3
 """Ways to name a row: as the table does, by its variant, by its defense."""
 NOTHING = "match and attack first: robench eval --matched-accuracy ..."
+_Ranked = Sequence[tuple[Section, Sequence[Ranking]]]
+"""What `ranking.ranked` returns."""
 
 
 def asked(there: Sequence[Cell], question: str) -> tuple[tuple[Cell, ...], ...]:
@@ -38,6 +40,19 @@ def asked(there: Sequence[Cell], question: str) -> tuple[tuple[Cell, ...], ...]:
     if not groups:
         raise UserError(_unknown(there, words))
     return tuple(tuple(group) for group in groups.values())
+
+
+def asked_of(
+    found: Archive, question: str, at: float | None = None
+) -> tuple[tuple[Cell, ...], ...]:
+    """Return what `asked` returns of all tables, or of those at one benign accuracy.
+
+    Only the cells of the rows that the question is about are made: tables of hundreds of rows have
+    a hundred thousand cells, and more pairs. UserError as `asked` and `cells_of` raise it.
+    """
+    tables, words = _tables(found, at), " ".join(question.split())
+    own = _cells(tables, at, Wanted(words))
+    return asked(own or _cells(tables, at, Wanted(paired=False)), question)
 
 
 def matched_rows(found: Archive, words: str) -> tuple[Row, ...]:
@@ -70,32 +85,50 @@ def row_names(found: Archive) -> tuple[str, ...]:
     )
 
 
-def cells_of(found: Archive, at: float | None = None) -> list[Cell]:
+def cells_of(
+    found: Archive,
+    at: float | None = None,
+    ranked: _Ranked | None = None,
+) -> list[Cell]:
     """Return the cells of all tables, or of those at one benign accuracy.
 
-    Raises UserError where there is no such table.
+    `ranked`: what `ranking.ranked` returned, where that was called before. Raises UserError where
+    there is no such table.
     """
-    by_section = sections(found)
+    return _cells(_tables(found, at, ranked), at, ALL)
+
+
+def _tables(found: Archive, at: float | None, ranked: _Ranked | None = None) -> _Ranked:
+    """Return what there is to ask of; UserError where there is nothing, or nothing at `at`."""
+    by_section = sections(found) if ranked is None else [section for section, _ in ranked]
     targets = sorted({one.target for section in by_section for one in section.standings})
     if not targets:
         raise UserError(f"{found.root} holds no table; {NOTHING}")
     if at is not None and at not in targets:
         known = ", ".join(target(one) for one in targets)
         raise UserError(f"--target {at:g}: nothing is matched there; matched at {known}")
-    return [cell for section in by_section for cell in _of_section(section, found.audits, at)]
+    if ranked is not None:
+        return ranked
+    return [
+        (section, [rank(s, found.audits) for s in section.standings if at in (None, s.target)])
+        for section in by_section
+    ]
 
 
-def _of_section(section: Section, audits: Mapping[str, Audit], at: float | None) -> Iterator[Cell]:
-    rankings = [rank(one, audits) for one in section.standings if at in (None, one.target)]
+def _cells(tables: _Ranked, at: float | None, wanted: Wanted) -> list[Cell]:
+    return [cell for section, own in tables for cell in _of_section(section, own, at, wanted)]
+
+
+def _of_section(
+    section: Section, rankings: Sequence[Ranking], at: float | None, wanted: Wanted
+) -> Iterator[Cell]:
     for ranking in rankings:
-        yield from cells(section, ranking)
-        yield from of_part(section, ranking)
-        yield from of_differences(section, ranking)
-    if at is None:
-        yield from of_curves(section)
-    for cell in of_published(section, rankings):
-        if at is None or cell.target is not None:
-            yield cell
+        yield from cells(section, ranking, wanted)
+        yield from of_part(section, ranking, wanted)
+        yield from of_differences(section, ranking, wanted_of(ranking.differences, wanted))
+    curves = of_curves(section) if at is None and wanted.pairs else ()
+    published = (c for c in of_published(section, rankings) if at is None or c.target is not None)
+    yield from (cell for cell in (*curves, *published) if wanted.row(*cell.ways))
 
 
 def _place(cell: Cell) -> int:
@@ -140,7 +173,7 @@ def _unknown(there: Sequence[Cell], words: str) -> str:
 
 def _begins(cell: Cell, row: str, words: str) -> bool:
     rows = _called(cell.target, row)
-    return any(words == one or words.startswith(f"{one} ") for one in rows)
+    return any(begins(words, one) for one in rows)
 
 
 def _listed(names: Iterable[str]) -> str:

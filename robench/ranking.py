@@ -6,17 +6,19 @@ equal ranks say that these images and seeds do not tell the entries apart.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from statistics import median
 
-from robench import pooled
-from robench.comparison import Difference, compare, ranks
+from robench import metrics, pooled
+from robench.archive import Archive
+from robench.comparison import Pairs
 from robench.counting import Counted, counted
 from robench.eligibility import attacks_missing, audit_reasons, insufficient
-from robench.metrics import Interval
+from robench.metrics import Distances, Interval
 from robench.outcomes import Outcomes
 from robench.pooled import Numbers
 from robench.records import Audit
-from robench.standings import Row, Standing
+from robench.standings import Row, Section, Standing, sections
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +52,7 @@ class Ranking:
     counted: Counted
     entries: tuple[Entry, ...]
     """The ranked ones by rank, then by value; below them the others, by name."""
-    differences: tuple[Difference, ...]
+    differences: Pairs
     """Of all pairs of ranked entries, in rho_correct of the envelope."""
 
     @property
@@ -58,13 +60,31 @@ class Ranking:
         """Return the matched networks in the order of the entries."""
         return tuple(row for entry in self.entries for row in entry.rows)
 
+    @property
+    def best_first(self) -> list[str]:
+        """Return the names of the ranked entries."""
+        return [entry.variant for entry in self.entries if entry.rank is not None]
+
     def envelope(self, row: Row) -> Outcomes | None:
         """Return the envelope of a row; None where it lacks an attack that counts."""
-        for entry in self.entries:
-            for own, measured in zip(entry.rows, entry.envelopes, strict=False):
-                if own is row:
-                    return measured
-        return None
+        return self._envelopes.get(row)
+
+    def reach(self, row: Row) -> Distances:
+        """Return the distances of the envelope of a row that has one."""
+        return self._reach[row]
+
+    @cached_property
+    def _envelopes(self) -> dict[Row, Outcomes]:
+        return {
+            row: measured
+            for entry in self.entries
+            for row, measured in zip(entry.rows, entry.envelopes, strict=False)
+        }
+
+    @cached_property
+    def _reach(self) -> dict[Row, Distances]:
+        found = metrics.distances_of(list(self._envelopes.values()))
+        return dict(zip(self._envelopes, found, strict=True))
 
 
 def rank(standing: Standing, audits: Mapping[str, Audit]) -> Ranking:
@@ -73,23 +93,45 @@ def rank(standing: Standing, audits: Mapping[str, Audit]) -> Ranking:
     groups: dict[str, list[Row]] = {}
     for row in standing.rows:
         groups.setdefault(row.match.variant, []).append(row)
-    entries = [_entry(found, rows, audits) for rows in groups.values()]
-    eligible = {entry.variant: entry.envelopes for entry in entries if not entry.reasons}
-    differences = compare(eligible)
+    measured = {variant: _envelopes(found, rows) for variant, rows in groups.items()}
+    numbers = pooled.numbers_of({name: own for name, own in measured.items() if own}, found.radii)
+    entries = [
+        _entry(found, rows, audits, measured[name], numbers.get(name))
+        for name, rows in groups.items()
+    ]
+    differences = Pairs({one.variant: one.envelopes for one in entries if not one.reasons})
     return Ranking(found, tuple(_ranked(entries, differences)), differences)
 
 
-def _entry(found: Counted, rows: Sequence[Row], audits: Mapping[str, Audit]) -> Entry:
+def ranked(found: Archive) -> list[tuple[Section, list[Ranking]]]:
+    """Return what can be compared of an archive, each section with its standings ranked."""
+    return [
+        (section, [rank(standing, found.audits) for standing in section.standings])
+        for section in sections(found)
+    ]
+
+
+def _envelopes(found: Counted, rows: Sequence[Row]) -> tuple[Outcomes, ...]:
+    """Return the envelope of each row; none at all where one lacks an attack that counts."""
+    missing = any(attacks_missing(found, row, rows) for row in rows)
+    return () if missing else tuple(found.envelope(row) for row in rows)
+
+
+def _entry(
+    found: Counted,
+    rows: Sequence[Row],
+    audits: Mapping[str, Audit],
+    envelopes: tuple[Outcomes, ...],
+    numbers: Numbers | None,
+) -> Entry:
     missing = [attacks_missing(found, row, rows) for row in rows]
-    envelopes = () if any(missing) else tuple(found.envelope(row) for row in rows)
     reasons = [[reason] if reason else [] for reason in missing]
     for own, measured in zip(reasons, envelopes, strict=False):
         own += [reason for reason in [insufficient(found, measured)] if reason]
     for own, row in zip(reasons, rows, strict=True):
         own += audit_reasons(audits, found, row)
     variant = rows[0].match.variant
-    attacked = [row.whole[0].outcomes for row in rows if row.whole]
-    numbers = pooled.numbers(envelopes, found.radii, variant) if envelopes else None
+    attacked = [row.whole[0].outcomes for row in rows if row.whole and not numbers]
     benign = pooled.benign_accuracy(attacked, variant) if attacked else None
     return Entry(
         variant=variant,
@@ -115,10 +157,10 @@ def _of_seeds(rows: Sequence[Row], reasons: Sequence[Sequence[str]]) -> tuple[st
     )
 
 
-def _ranked(entries: Sequence[Entry], differences: Sequence[Difference]) -> list[Entry]:
+def _ranked(entries: Sequence[Entry], differences: Pairs) -> list[Entry]:
     """Give the entries without a reason against it their ranks, and put all in order."""
     named = {entry.variant: entry for entry in entries if not entry.reasons}
-    places = ranks(named, differences)
+    places = differences.ranks()
     ranked = [replace(entry, rank=places[name]) for name, entry in named.items()]
     ranked.sort(key=lambda entry: (entry.rank, -_value(entry), entry.variant))
     return [*ranked, *(entry for entry in entries if entry.reasons)]

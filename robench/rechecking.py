@@ -10,7 +10,7 @@ from robench.archive import Archive, Result
 from robench.attacking import BOX
 from robench.outcomes import LONGER, Outcomes
 from robench.panel import Panel
-from robench.records import Run
+from robench.records import Evaluation
 from robench.samples import Samples
 
 NEAR = 1e-5
@@ -23,8 +23,7 @@ def unlike_runs(found: Archive, result: Result) -> list[bool]:
     The attacked checkpoint, and the black-box source's where that run is there.
     """
     one = result.evaluation
-    run = found.runs.get(one.run)
-    differing = [run is None or _weights(run, one.step) != one.weights]
+    differing = [_weights(found, one) != one.weights]
     source = found.sources.get(one.source or "") or found.runs.get(one.source or "")
     if source is not None:
         differing.append(source.final.sha256 != one.source_weights)
@@ -87,8 +86,12 @@ def _successes(
     return found if radius is None else found & (norm <= _longest(radius) * slack)
 
 
-def _weights(run: Run, step: int) -> str | None:
-    return next((kept.sha256 for kept in run.checkpoints if kept.step == step), None)
+def _weights(found: Archive, one: Evaluation) -> str | None:
+    """Return what the weights are, by the record of the network that an evaluation names."""
+    if one.run in found.imported:
+        return found.imported[one.run].weights
+    kept = found.runs[one.run].checkpoints if one.run in found.runs else ()
+    return next((own.sha256 for own in kept if own.step == one.step), None)
 
 
 def _longest(radius: float) -> float:

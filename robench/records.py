@@ -56,7 +56,7 @@ class RunSpec:
     @cached_property
     def key(self) -> str:
         """Return the run's name, which is also its folder's."""
-        names = f"{_file_name(self.dataset)}-{_file_name(self.defense)}"
+        names = f"{file_name(self.dataset)}-{file_name(self.defense)}"
         return f"{names}-{digest(asdict(self))}"
 
     @cached_property
@@ -284,8 +284,8 @@ def evaluation_key(
     side = "white" if source_weights is None else "black"
     parts = [weights, attack, dict(settings), source_weights, images]
     if engine == "robench":
-        return f"{_file_name(attack)}-{side}-{digest(parts, 12)}"
-    return f"{_file_name(attack)}-{engine}-{side}-{digest([*parts, engine], 12)}"
+        return f"{file_name(attack)}-{side}-{digest(parts, 12)}"
+    return f"{file_name(attack)}-{engine}-{side}-{digest([*parts, engine], 12)}"
 
 
 def signed(attack: str, engine: Engine) -> str:
@@ -293,6 +293,6 @@ def signed(attack: str, engine: Engine) -> str:
     return attack if engine == "robench" else f"{attack} ({engine.upper()})"
 
 
-def _file_name(plugin: str) -> str:
+def file_name(plugin: str) -> str:
     """Return a plugin's name without the hash of its file and what paths may not hold."""
     return "".join(c if c.isalnum() else "-" for c in plugin.partition("@")[0])[:LONGEST]

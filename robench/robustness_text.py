@@ -6,6 +6,7 @@ from robench.figures import Figure, robustness_curve
 from robench.markdown import embed, escape
 from robench.outer import outer
 from robench.published import terms
+from robench.robustness import tracks
 from robench.standings import Section
 
 READ = (
@@ -17,6 +18,10 @@ ONE_SEED = "Bars are 95 % intervals over images."
 SEVERAL = (
     "Points are means over training seeds; bars and bands span the seeds, and where there is one "
     "seed, bars are its 95 % intervals over images."
+)
+SOME = (
+    "Left out: {count:,} variants more; drawn and compared are those of most strengths, and among "
+    "these the most robust."
 )
 PUBLISHED = (
     "Hollow points on dotted lines: the paper's, read off its plot; its networks were {scale}."
@@ -33,16 +38,19 @@ def robustness(section: Section, figures: list[Figure]) -> list[str]:
         return []
     figures.append(figure)
     drawn = embed(figure.caption, figure.path)
-    return ["### Robustness curve", drawn, _reading(section, figure), *_dominance(section)]
+    return ["### Robustness curve", drawn, reading(section, figure), *_dominance(section)]
 
 
-def _reading(section: Section, figure: Figure) -> str:
+def reading(section: Section, figure: Figure) -> str:
+    """Return how to read the figure, as Markdown."""
     content, known = figure.content, terms(section.published)
     assert isinstance(content, RobustnessCurve)
     several = any(point.seeds for panel in content.panels for point in panel.points)
     said = [READ, SEVERAL if several else ONE_SEED]
     if known and any(panel.published for panel in content.panels):
         said.append(PUBLISHED.format(scale=known.scale))
+    if count := max((track.left_out for track in tracks(section)), default=0):
+        said.append(SOME.format(count=count))
     return " ".join(said)
 
 

@@ -8,7 +8,9 @@ RUNS/<key>/manifest.json        spec, versions, device; written first
            DONE                 written last: the hashes of the first three, as sha256sum has them
 RUNS/sources/<key>/             networks that black-box attacks are made on
 RUNS/generators/<key>/          networks that attacks train first
+RUNS/imported/<key>/            networks that robench did not train, see `robench.imported`
 RUNS/evaluations/, RUNS/matches/, RUNS/reproductions/
+RUNS/plans/                     what commands are going to train, see `robench.pending`
 """
 
 import csv

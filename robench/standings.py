@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from robench.archive import Archive, Result
 from robench.envelope import places
@@ -81,7 +82,7 @@ class Standing:
     count: int
     """Number of attacked images."""
 
-    @property
+    @cached_property
     def shared(self) -> tuple[Condition, ...]:
         """Return the attacks that have a line in every row: not run on some is said there."""
         ran = {one for row in self.rows for one in (*row.white, *row.black) if not one.adaptive}
@@ -186,12 +187,15 @@ def _study(studies: Iterable[Study], protocol: str) -> Study | None:
 def _standing(archive: Archive, matches: list[Match], results: tuple[Result, ...]) -> Standing:
     matches = sorted(matches, key=lambda match: (match.variant, match.defense, match.seed))
     several = len({match.seed for match in matches}) > 1
-    chosen = [_weights(archive, match) for match in matches if match.how != "unmatched"]
+    chosen = {_weights(archive, match) for match in matches if match.how != "unmatched"}
     own = [one for one in results if one.evaluation.weights in chosen]
     whole = on_common_images(own)
     used = _from_one_source((*whole, *_on_part(own, whole)))
     keys = {one.evaluation.key for one in whole}
-    rows = [_row(archive, match, used, keys, several) for match in matches]
+    by_weights: dict[str, list[Result]] = {}
+    for one in used:
+        by_weights.setdefault(one.evaluation.weights, []).append(one)
+    rows = [_row(archive, match, by_weights, keys, several) for match in matches]
     return Standing(
         target=matches[0].target,
         tolerance=max(match.tolerance for match in matches),
@@ -213,14 +217,18 @@ def _on_part(results: Iterable[Result], whole: Sequence[Result]) -> list[Result]
 
 
 def _row(
-    archive: Archive, match: Match, results: Iterable[Result], keys: Collection[str], seed: bool
+    archive: Archive,
+    match: Match,
+    results: Mapping[str, Sequence[Result]],
+    keys: Collection[str],
+    seed: bool,
 ) -> Row:
     """Attach the checkpoint's results; an unmatched row gets none, being compared with nothing.
 
-    `keys`: of the results on all images.
+    `results`: by weights; `keys`: of the results on all images.
     """
-    weights = None if match.how == "unmatched" else _weights(archive, match)
-    own = [one for one in results if one.evaluation.weights == weights]
+    matched = match.how != "unmatched"
+    own = results.get(_weights(archive, match), ()) if matched else ()
     whole = [one for one in own if one.evaluation.key in keys]
     ran = {_side(one.evaluation) for one in whole}
     return Row(

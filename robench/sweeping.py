@@ -1,114 +1,118 @@
-"""Train every run of a grid that is missing, one after the other; a failure stops no other run."""
+"""Train every run of a grid that is missing; a failure stops no other run."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from itertools import groupby
-from typing import Literal
+from pathlib import Path
 
-from robench.claim import Busy
-from robench.data import Data
-from robench.errors import UserError
-from robench.planning import Plan, Request, plan
-from robench.records import Epoch, Run, RunSpec, Setting
-from robench.runs import RunFolder, read_run
+from robench.executors.crew import ALONE, Crew
+from robench.executors.executor import Task
+from robench.executors.schedule import Schedule
+from robench.executors.work import Work, training
+from robench.pending import Intended, announced
+from robench.planning import Plan, Request
+from robench.plans import planned
+from robench.records import RunSpec, Setting
 from robench.settings import text
+from robench.trainings import Aside, Begun, Cell, Died, Ended, Event, Passed, Planned, Trainings
+
+__all__ = [
+    "Aside",
+    "Begun",
+    "Cell",
+    "Died",
+    "Ended",
+    "Event",
+    "Passed",
+    "Planned",
+    "labels",
+    "sweep",
+    "together",
+]
 
 
-@dataclass(frozen=True)
-class Cell:
-    """One run of a sweep."""
-
-    spec: RunSpec
-    label: str
-    """The defense with the settings, seed apart, that differ between the cells."""
-    number: int
-    """Its place among the cells, from 1."""
-    count: int
-    """The number of cells."""
+Then = Callable[[Ended], Iterable[tuple[Task, Collection[str]]]]
+"""What can be done once a cell has ended: tasks, and the names of those that each comes after."""
 
 
-@dataclass(frozen=True)
-class Begun:
-    """A cell that is about to be trained, or to be gone on with."""
-
-    cell: Cell
+def nothing(_: Ended) -> Iterable[tuple[Task, Collection[str]]]:
+    """Have nothing done after a cell."""
+    return ()
 
 
-@dataclass(frozen=True)
-class Passed:
-    """An epoch that is stored."""
-
-    cell: Cell
-    epoch: Epoch
-
-
-@dataclass(frozen=True)
-class Ended:
-    """A cell's end: the finished run, or the line that says why there is none.
-
-    `busy`: another process is training it.
-    """
-
-    cell: Cell
-    state: Literal["trained", "there already", "busy", "failed"]
-    run: Run | None
-    reason: str = ""
-
-
-Event = Begun | Passed | Ended
-
-
-def sweep(requests: Sequence[Request], *, bar: bool = False) -> Iterator[Event]:
+def sweep(requests: Sequence[Request], *, bar: bool = False, crew: Crew = ALONE) -> Iterator[Event]:
     """Train what is missing of `requests`, in their order; yield each step as it is done.
 
     All are planned first, so that a mistake in any raises UserError before anything is written.
-    Requests for the same run are one cell. A finished run is read, an interrupted one goes on; one
-    that fails is told of as `Ended`, and the next begins.
+    What is planned is the first step, and lies in the runs folder for others to see. Requests for
+    the same run are one cell. A finished run is read, an interrupted one goes on; one that fails is
+    told of as `Ended`, and the next begins. `crew`: who trains. What another process is training is
+    left to it by this one; a crew comes back to it.
     """
-    for wanted, cell in _cells(planned(requests)):
-        yield from _trained(wanted, cell, bar=bar)
+    yield from _carried_out(
+        planned(requests), None if crew.kind == "local" else crew.wait, bar, crew
+    )
 
 
 def together(
-    plans: Sequence[Plan], wait: Callable[[], object], *, bar: bool = False
+    plans: Sequence[Plan],
+    wait: Callable[[], object],
+    *,
+    bar: bool = False,
+    crew: Crew = ALONE,
+    then: Then = nothing,
 ) -> Iterator[Event]:
     """Train what is missing of `plans` as `sweep` does, beside other processes that do the same.
 
     What another process is training is told of as busy and left to it. Once there is nothing else
     to do, `wait` is called, and what was busy is looked at again, until each cell has ended.
+    `then`: asked after each cell what else can be done now, which is told of as `Aside`.
     """
-    left, told = _cells(plans), False
-    while left:
-        busy = []
-        for wanted, cell in left:
-            held: list[Event] = []
-            for event in _trained(wanted, cell, bar=bar):
-                held.append(event)
-                if isinstance(event, Ended) and event.state == "busy":
-                    busy.append((wanted, cell))
-                    if told:
-                        break  # it is no news that this one did not begin
-                if not (told and isinstance(event, Begun)):
-                    yield from held
-                    held.clear()
-        left, told = busy, True
-        if left:
-            wait()
+    yield from _carried_out(plans, wait, bar, crew, then)
 
 
-def planned(requests: Sequence[Request], loaded: dict[str, Data] | None = None) -> list[Plan]:
-    """Plan the requests, loading equal data once; of requests for one run the first is kept.
+def _carried_out(
+    plans: Sequence[Plan],
+    wait: Callable[[], object] | None,
+    bar: bool,
+    crew: Crew,
+    then: Then = nothing,
+) -> Iterator[Event]:
+    tasks, numbered = [training(one) for one in plans], _cells(plans)
+    cells = {task.name: one for task, one in zip(tasks, numbered, strict=True)}
+    work = Work({name: wanted for name, (wanted, _) in cells.items()}, bar=bar)
+    with closing(crew.executor(work)) as executor, _announcing(numbered):
+        yield Planned(tuple(cell for _, cell in numbered))
+        schedule, trainings = Schedule(executor, crew.retries), Trainings(cells)
+        while tasks:
+            for task in tasks:
+                schedule.add(task)
+            for step in schedule.steps(trainings.there):
+                for event in trainings.events(step):
+                    yield event
+                    if isinstance(event, Ended):
+                        for task, after in then(event):
+                            schedule.add(task, after)
+            tasks = trainings.come_back() if wait else []
+            if tasks and wait:
+                wait()
 
-    `loaded`: data at hand from an earlier call; what this one loads is added.
-    """
-    loaded = {} if loaded is None else loaded
-    plans: dict[object, Plan] = {}
-    for request in requests:
-        asked = _data_asked_for(request)
-        wanted = plan(request, loaded.get(asked))
-        loaded[asked] = wanted.data
-        plans.setdefault((wanted.root, wanted.spec.key), wanted)
-    return list(plans.values())
+
+def announcing(plans: Sequence[Plan]) -> AbstractContextManager[None]:
+    """Let others see, until the end, that this process is going to carry `plans` out."""
+    return _announcing(_cells(plans))
+
+
+@contextmanager
+def _announcing(numbered: Sequence[tuple[Plan, Cell]]) -> Iterator[None]:
+    by_root: dict[Path, list[Intended]] = {}
+    for wanted, cell in numbered:
+        one = Intended(cell.spec.key, cell.name, cell.spec.epochs)
+        by_root.setdefault(wanted.root, []).append(one)
+    with ExitStack() as all_roots:
+        for root, cells in by_root.items():
+            all_roots.enter_context(announced(root, cells))
+        yield
 
 
 def labels(specs: Sequence[RunSpec]) -> list[str]:
@@ -137,27 +141,6 @@ def _cells(plans: Sequence[Plan]) -> list[tuple[Plan, Cell]]:
         (wanted, Cell(wanted.spec, label, number, len(plans)))
         for number, (wanted, label) in enumerate(zip(plans, names, strict=True), start=1)
     ]
-
-
-def _trained(wanted: Plan, cell: Cell, *, bar: bool) -> Iterator[Event]:
-    folder = RunFolder(wanted.root / wanted.spec.key)
-    there = folder.done.exists()
-    try:
-        if not there:
-            yield Begun(cell)
-        for row in wanted.train(bar=bar):
-            yield Passed(cell, row)
-        yield Ended(cell, "there already" if there else "trained", read_run(folder.path))
-    except Busy as error:
-        yield Ended(cell, "busy", None, str(error))
-    except UserError as error:
-        yield Ended(cell, "failed", None, str(error))
-
-
-def _data_asked_for(request: Request) -> str:
-    settings = {k: v for k, v in request.settings.items() if k.startswith("dataset.")}
-    where = [request.data_dir, request.runs, request.device]
-    return repr([request.dataset, sorted(settings.items()), request.validation, *where])
 
 
 def _flat(spec: RunSpec) -> dict[str, Setting]:

@@ -14,7 +14,7 @@ from robench import progress as stored
 from robench import runs
 from robench.allocator import keep_freed_memory
 from robench.augment import augmented
-from robench.claim import claimed
+from robench.claim import Claim, claimed
 from robench.compiling import Compiled, compiled
 from robench.containment import contained
 from robench.data import Data, Split
@@ -68,14 +68,15 @@ def train(
         return
     device = data.train.x.device
     seeds = torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
-    with claimed(folder.path) if processes.first else nullcontext(), seeds:
+    with claimed(folder.path) if processes.first else nullcontext() as claim, seeds:
         if stored.finished(folder, spec, processes):
             return  # by another process, just now
         torch.manual_seed(derived_seed(spec.seed, "networks"))
         networks = {CLASSIFIER: build(), **defense.networks(data.shape, len(data.classes))}
         fixed = (CLASSIFIER,) if frozen else ()
         learner = Learner(networks, device, spec.learning_rate, spec.ema, fixed, processes)
-        yield from _epochs(spec, defense, data, learner, folder, kernels, frozen, bar=bar)
+        given = (spec, defense, data, learner, folder, kernels, frozen)
+        yield from _epochs(*given, bar=bar, claim=claim)
 
 
 def _epochs(
@@ -88,10 +89,12 @@ def _epochs(
     frozen: Checkpoint | None,
     *,
     bar: bool,
+    claim: Claim | None,
 ) -> Iterator[Epoch]:
+    check = claim.check if claim else lambda: None
     processes, device = learner.processes, data.train.x.device
     so_far, clock, steps = Progress(), Stopwatch(device), steps_per_epoch(spec, data)
-    keep = stored.keeper(folder, spec, steps, so_far)
+    keep = stored.keeper(folder, spec, steps, so_far, check)
     ladder = Ladder(spec.rung, _measure(spec, data.validation, clock, frozen), keep)
     if processes.first:
         how = processes.described() | kernels.described()
@@ -101,6 +104,7 @@ def _epochs(
     for number in range(len(so_far.history) + 1, spec.epochs + 1):
         with kernels.chosen(device):
             row = _epoch(number, spec, defense, data, learner, ladder, clock, bar=bar)
+        check()
         so_far.history.append(row)
         stored.store(folder, spec, learner, ladder, so_far)
         yield row
@@ -124,10 +128,9 @@ def described(
 
     `how`: what its environment says beyond the machine.
     """
-    rest = differing(defense, but=defense.strength)
     return Run(
         spec=spec,
-        variant=f"{spec.defense} ({rest})" if rest else spec.defense,
+        variant=variant(spec, defense),
         strength=Strength(defense.strength, defense.stronger) if defense.strength else None,
         classes=len(data.classes),
         shape=data.shape,
@@ -135,6 +138,12 @@ def described(
         history=(),
         checkpoints=(),
     )
+
+
+def variant(spec: RunSpec, defense: Defense) -> str:
+    """Return the defense with the settings, other than its strength, that are not its defaults."""
+    rest = differing(defense, but=defense.strength)
+    return f"{spec.defense} ({rest})" if rest else spec.defense
 
 
 @torch.no_grad()

@@ -26,10 +26,14 @@ from robench.rechecking import inconsistent, not_as_recorded, other_images, unli
 from robench.records import Checkpoint, Run
 from robench.runs import read_run
 from robench.samples import Samples, samples_path
+from robench.training import accuracy
 
 CLOSE = 1e-3
 """Where the recorded and the predicted class are nearer in their logits than this share of the
 largest logit, another machine's rounding decides between them: no mismatch."""
+
+APART = {"float32": 0.001, "bf16": 0.005}
+"""How far accuracies on the same images may lie apart: machines round otherwise."""
 
 
 @dataclass(frozen=True)
@@ -86,22 +90,21 @@ def verify(
     """
     found = archive.read(root)
     for key, steps in asked_for(found, words).items():
-        yield from _run(found, key, steps, data_dir, device, runs)
+        given = (found.runs[key].spec, data_dir, runs or root, device)
+        data = data_of(*given) if runs is None else data_at_hand(*given)
+        yield from verify_run(found, key, steps, data, device, runs)
 
 
-def _run(
+def verify_run(
     found: Archive,
     key: str,
     steps: Collection[int] | None,
-    data_dir: Path | None,
+    data: Data | None,
     device: str,
     runs: Path | None,
 ) -> Iterator[Finding]:
+    """Compare one run, or some steps of it, as `verify` does; `data` is the run's, if at hand."""
     run, at = found.runs[key], runs or found.root
-    if runs is None:
-        data: Data | None = data_of(run.spec, data_dir, at, device)
-    else:
-        data = data_at_hand(run.spec, data_dir, at, device)
     folders = {}
     for kept in run.checkpoints:
         if steps is None or kept.step in steps:
@@ -111,13 +114,13 @@ def _run(
                 yield Finding(name, "predictions", 0, 0, left=left)
                 continue
             folders[kept.step] = folder or at / key
-            reason = _damage(folders[kept.step] / kept.file, kept.sha256)
+            reason = damage(folders[kept.step] / kept.file, kept.sha256)
             yield Finding(name, "weights", 1, int(bool(reason)), reason)
     if data is None:
         why = "the data set is not at hand; say --data-dir"
         yield Finding(key, "pixels", 0, 0, left=why)
 
-    yield from _generators(found, run, at)
+    yield from _generators(found, run, at, whole=runs is None)
 
     @cache
     def subject(step: int) -> Subject | None:
@@ -126,9 +129,13 @@ def _run(
         build = classifier_of(run.spec, run.shape, run.classes)
         return open_subject(folders[step], run, step, build, choose_device(device))
 
+    matches = {one.step for one in found.matches if one.run == key}
+    if data is not None:
+        for step in sorted(matches & folders.keys()):
+            yield _validation(f"{key}, step {step}", subject, step, data)
     for result in found.results:
         if result.evaluation.run == key and (steps is None or result.evaluation.step in steps):
-            yield from _evaluation(found, subject, result, data)
+            yield from check_evaluation(found, subject, result, data)
 
 
 def _holding(kept: Checkpoint, roots: Sequence[Path]) -> Path | None:
@@ -139,20 +146,23 @@ def _holding(kept: Checkpoint, roots: Sequence[Path]) -> Path | None:
     return None
 
 
-def _generators(found: Archive, run: Run, at: Path) -> Iterator[Finding]:
-    """Compare what attacks trained against the run, and against its sources, with its hashes."""
+def _generators(found: Archive, run: Run, at: Path, *, whole: bool) -> Iterator[Finding]:
+    """Compare what attacks trained against the run, and against its sources, with its hashes.
+
+    `whole`: their weights have to be there.
+    """
     attacked = {kept.sha256 for kept in run.checkpoints}
     records = [one.evaluation for one in found.results if one.evaluation.run == run.key]
     attacked |= {one.source_weights for one in records if one.source_weights}
     for done in sorted((at / GENERATORS).glob("*/DONE")):
         trained = read_run(done.parent)
         path = contained(at, contained(done.parent, done.parent / trained.final.file))
-        if trained.spec.settings.get(AGAINST) in attacked and (path.exists() or at == found.root):
-            reason = _damage(path, trained.final.sha256)
+        if trained.spec.settings.get(AGAINST) in attacked and (path.exists() or whole):
+            reason = damage(path, trained.final.sha256)
             yield Finding(trained.key, "weights", 1, int(bool(reason)), reason)
 
 
-def _damage(path: Path, sha256: str) -> str:
+def damage(path: Path, sha256: str) -> str:
     """Return what is wrong with a file of weights, or an empty string."""
     try:
         weights.load(path, sha256)
@@ -161,9 +171,25 @@ def _damage(path: Path, sha256: str) -> str:
     return ""
 
 
-def _evaluation(
+def _validation(
+    name: str, subject_at: Callable[[int], Subject | None], step: int, data: Data
+) -> Finding:
+    """Compare the accuracy that a checkpoint was matched by with that on the same images."""
+    try:
+        subject = subject_at(step)
+        assert subject is not None  # weights are there
+    except UserError:  # other weights
+        return Finding(name, "validation accuracy", 1, 1)
+    precision = subject.trained.spec.precision
+    off = abs(accuracy(subject.network, data.validation, precision) - subject.checkpoint.accuracy)
+    wrong = off > max(APART[precision], 1 / len(data.validation)) + 1e-9
+    return Finding(name, "validation accuracy", len(data.validation), int(wrong))
+
+
+def check_evaluation(
     found: Archive, subject_at: Callable[[int], Subject | None], result: Result, data: Data | None
 ) -> Iterator[Finding]:
+    """Compare one evaluation with its networks and images; what is None is left out."""
     record, outcomes = result.evaluation, result.outcomes
     unlike, wrong = unlike_runs(found, result), inconsistent(result)
     yield Finding(record.key, "networks named", len(unlike), sum(unlike))
@@ -228,8 +254,3 @@ def _differing(
             lead = logits.amax(dim=1) - logits.gather(1, said[:, None])[:, 0]
             found.append(~(lead <= CLOSE * logits.abs().amax(dim=1)))  # NaN differs
     return torch.cat(found).numpy()
-
-
-def mismatches(findings: Sequence[Finding]) -> int:
-    """Return how many comparisons showed a difference."""
-    return sum(not one.matches for one in findings)

@@ -50,7 +50,7 @@ def trained(root: Path, defense: str = "baseline", epochs: int = 8, **request: o
 
 def digits(subject: Subject, root: Path) -> Data:
     """Return the data set of a run."""
-    return data_of(subject.run.spec, None, root, "cpu")
+    return data_of(subject.trained.spec, None, root, "cpu")
 
 
 def shown(data: Data, images: int = IMAGES) -> Panel:

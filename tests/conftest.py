@@ -1,6 +1,7 @@
 """What several test files ask for by name."""
 
 import http.server
+import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -9,11 +10,13 @@ from pathlib import Path
 import pytest
 
 import readers
+import submitting
 import tiny
 from readers import Reader
 from robench.data import Data
 from robench.planning import data_of
 from robench.runs import read_runs
+from robench.submissions.packing import submit
 from serving import serving
 
 
@@ -24,6 +27,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         for subject, count in sorted(hostile.counted.items()):
             terminalreporter.write_line(f"{count:>7,}  {subject}")
         terminalreporter.write_line(f"{sum(hostile.counted.values()):>7,}  cases in all")
+
+
+@pytest.fixture(autouse=True)
+def _no_options_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("ROBENCH_")]:
+        monkeypatch.delenv(name)
 
 
 @pytest.fixture(scope="session")
@@ -65,3 +74,17 @@ def runs(stock: Path, tmp_path: Path) -> Path:
 def data(stock: Path, tints: Path) -> Data:
     """Return the classifiers' data."""
     return data_of(read_runs(stock)[0].spec, tints, stock, "cpu")
+
+
+@pytest.fixture(scope="session")
+def submitted(stock: Path, tints: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with attacked `runs` and two submissions of them; not to be changed.
+
+    `light.robench` is without weights, `heavy.robench` with.
+    """
+    place = tmp_path_factory.mktemp("submitted")
+    runs = shutil.copytree(stock, place / "runs")
+    submitting.attacked(runs, data_of(read_runs(stock)[0].spec, tints, stock, "cpu"))
+    for name, weights in (("light", False), ("heavy", True)):
+        submit(runs, [submitting.ROW], place / f"{name}.robench", weights=weights)
+    return place

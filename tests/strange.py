@@ -1,7 +1,7 @@
 """A small folder of records of every kind, to be changed by tests of hostile input."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import get_args
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from recordings import ENVIRONMENT, EPS, Recorder, drawn, match
 from robench.archive import STUDIES
+from robench.imported.record import IMPORTED, MANIFEST, STEP, Imported
 from robench.outcomes import Outcomes
 from robench.records import Evaluation, Run, Study
 from robench.reproduction.recipe import Kind
@@ -55,9 +56,35 @@ def records(root: Path) -> Path:
         **texts,
     )
     write(root, made)
+    own = _imported(root)
+    for attacked in (far, near):
+        record = replace(attacked, run=own.key, step=STEP, weights=own.weights)
+        drawn(5, 0.5, COUNT).save(root / "evaluations" / f"{record.key}.npz")
+        write_json(root / "evaluations" / f"{record.key}.json", asdict(record))
     study = Study("tints", "Words", runs[0].spec.protocol, "cifar10", "title: Words", ENVIRONMENT)
     write_json(root / STUDIES / f"{study.name}.json", asdict(study))
     return unsealed(root)
+
+
+def _imported(root: Path) -> Imported:
+    """Write a classifier that robench did not train, without its weights, and return it."""
+    words = dict.fromkeys(("name", "factory", "origin", "dataset", "data"), "words")
+    hashes = dict.fromkeys(("layers", "origin_sha256", "tensors", "weights"), "a" * 64)
+    own = Imported(
+        **words,
+        **hashes,
+        settings={"width": 2},
+        dataset_settings={},
+        mean=(0.5,),
+        std=(0.25,),
+        classes=10,
+        shape=(1, 8, 8),
+        accuracy=0.5,
+        notes=("words",),
+        environment=ENVIRONMENT,
+    )
+    write_json(root / IMPORTED / own.key / MANIFEST, asdict(own))
+    return own
 
 
 def unsealed(root: Path) -> Path:

@@ -5,18 +5,21 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Generator, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from safetensors import safe_open
 
 import tiny
 from robench import weights
-from robench.claim import NAME, claimed
+from robench.claim import ENDING, EXPIRY, Busy, Lost, claimed, leases
 from robench.errors import UserError
+from robench.holder import myself
 from robench.planning import Plan
 from robench.records import Epoch
 from robench.runs import RunFolder
@@ -28,6 +31,22 @@ from robench.claim import claimed
 with claimed(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
+"""
+
+CONTENDS = """
+import os, sys
+from pathlib import Path
+from robench.claim import Busy, claimed
+log = os.open(sys.argv[2], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+times = 0
+while times < 10:
+    try:
+        with claimed(Path(sys.argv[1])):
+            os.write(log, f"+{os.getpid()} ".encode())
+            os.write(log, f"-{os.getpid()} ".encode())
+            times += 1
+    except Busy:
+        pass
 """
 
 
@@ -46,9 +65,9 @@ def test_another_is_kept_out_and_told_who_is_there(
     holder: subprocess.Popen[str], tmp_path: Path
 ) -> None:
     says = f"run is being worked on by process {holder.pid} on "
-    with pytest.raises(UserError, match=says), claimed(tmp_path / "run"):
+    with pytest.raises(Busy, match=says), claimed(tmp_path / "run"):
         pytest.fail("let in")
-    assert (tmp_path / "run" / NAME).exists()
+    assert len(leases(tmp_path / "run")) == 1
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
@@ -56,10 +75,13 @@ def test_who_was_killed_keeps_nobody_out(
     how: signal.Signals, holder: subprocess.Popen[str], tmp_path: Path
 ) -> None:
     holder.send_signal(how)
-    holder.wait()
-    with claimed(tmp_path / "run"):
-        assert (tmp_path / "run" / NAME).exists()
-    assert not (tmp_path / "run" / NAME).exists()
+    os.waitid(os.P_PID, holder.pid, os.WEXITED | os.WNOWAIT)  # it stays a zombie
+    left = leases(tmp_path / "run")
+    with claimed(tmp_path / "run") as claim:
+        (held,) = leases(tmp_path / "run")
+        assert held.path == claim.path
+        assert held not in left
+    assert leases(tmp_path / "run") == []
 
 
 def test_a_claim_ends_with_its_block_whatever_happens(tmp_path: Path) -> None:
@@ -70,16 +92,85 @@ def test_a_claim_ends_with_its_block_whatever_happens(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_lock_that_was_replaced_meanwhile_is_not_one(tmp_path: Path) -> None:
-    with claimed(tmp_path):
-        os.replace(_written(tmp_path / "other"), tmp_path / NAME)
-        with claimed(tmp_path):  # of the file that lies there now
-            pass
-
-
-def _written(path: Path) -> Path:
-    path.write_text("")
+def elsewhere(folder: Path, ago: float, **changed: Any) -> Path:
+    """Write the lease of a process on another host, renewed so many seconds ago."""
+    other = replace(myself(EXPIRY), **{"host": "other", "place": "other", **changed})
+    path = folder / f".1-other{ENDING}"
+    path.write_text(other.as_text())
+    now = path.stat().st_mtime
+    os.utime(path, (now - ago, now - ago))
     return path
+
+
+def test_a_lease_of_another_host_holds_until_it_runs_out(tmp_path: Path) -> None:
+    elsewhere(tmp_path, EXPIRY - 5)
+    with pytest.raises(Busy, match=f"by process {os.getpid()} on other; "), claimed(tmp_path):
+        pytest.fail("let in")
+    old = elsewhere(tmp_path, EXPIRY + 5)
+    with claimed(tmp_path):
+        assert not old.exists()
+
+
+def test_a_lease_says_itself_how_long_it_holds(tmp_path: Path) -> None:
+    elsewhere(tmp_path, 500.0, expiry=1000.0)
+    with pytest.raises(Busy), claimed(tmp_path):
+        pytest.fail("let in")
+
+
+def test_a_later_process_of_the_same_number_is_another(tmp_path: Path) -> None:
+    elsewhere(tmp_path, 5.0, place=myself(0.0).place, started="1")
+    with claimed(tmp_path):
+        pass
+
+
+def test_a_living_process_of_this_host_is_not_outwaited(tmp_path: Path) -> None:
+    elsewhere(tmp_path, 10 * EXPIRY, place=myself(0.0).place)  # suspended, say
+    with pytest.raises(Busy), claimed(tmp_path):
+        pytest.fail("let in")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"process": "x"}', "\0" * 100])
+def test_a_lease_that_says_nothing_holds_until_it_runs_out(text: str, tmp_path: Path) -> None:
+    path = elsewhere(tmp_path, 0.0)
+    path.write_text(text)
+    with pytest.raises(Busy, match="by another process; "), claimed(tmp_path):
+        pytest.fail("let in")
+    os.utime(path, (0, 0))
+    with claimed(tmp_path):
+        assert not path.exists()
+
+
+def test_who_was_taken_over_stops_before_it_writes(tints: Path, tmp_path: Path) -> None:
+    planned = tiny.planned("baseline", tints, tmp_path, epochs=3)
+    folder = RunFolder(tmp_path / planned.spec.key)
+    first = _begun(planned)
+    next(first)
+    (held,) = leases(folder.path)
+    held.path.unlink()
+    before = tiny.snapshot(tmp_path)
+    with claimed(folder.path), pytest.raises(Lost, match="was taken over by another process"):
+        next(first)
+    assert tiny.snapshot(tmp_path) == before
+
+
+def test_a_lease_is_renewed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("robench.claim.BEAT", 0.01)
+    with claimed(tmp_path) as claim:
+        os.utime(claim.path, (0, 0))
+        while not claim.path.stat().st_mtime:
+            time.sleep(0.01)
+
+
+def test_of_many_at_once_one_is_in_at_a_time(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", CONTENDS, str(tmp_path / "run"), str(tmp_path / "log")]
+    several = [subprocess.Popen(command) for _ in range(4)]
+    assert [one.wait() for one in several] == [0] * 4
+    told = (tmp_path / "log").read_text().split()
+    assert len(told) == 4 * 10 * 2
+    for came, went in zip(told[::2], told[1::2], strict=True):
+        assert (came[0], went[0]) == ("+", "-")
+        assert came[1:] == went[1:]
+    assert leases(tmp_path / "run") == []
 
 
 def _begun(planned: Plan) -> Generator[Epoch, None, None]:
@@ -99,7 +190,7 @@ def test_a_run_in_training_is_not_trained_by_another(tints: Path, tmp_path: Path
         assert tiny.snapshot(tmp_path) == before
         assert len(list(first)) == 2
     assert folder.done.exists()
-    assert not (folder.path / NAME).exists()
+    assert leases(folder.path) == []
 
 
 def test_a_finished_run_is_read_without_a_lock(tints: Path, tmp_path: Path) -> None:

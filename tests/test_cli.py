@@ -156,8 +156,14 @@ def test_reader_that_leaves_early_is_no_defect() -> None:
     assert "Traceback" not in ended.stderr
 
 
+def test_demo_trains_nothing_before_all_its_defenses_are_known(tmp_path: Path) -> None:
+    words = ["demo", "--out", tmp_path / "demo", "--defense", "baseline", "--defense", "nobody"]
+    assert tiny.robench(*words).code == 2
+    assert not (tmp_path / "demo").exists()
+
+
 def test_demo_says_what_it_does() -> None:
     ended = CliRunner().invoke(cli, ["demo", "--help"])
     assert ended.exit_code == 0
-    for word in ("--out", "--device", "Train every installed defense"):
+    for word in ("--out", "--device", "Train some defenses"):
         assert word in ended.output

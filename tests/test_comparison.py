@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from recordings import drawn, outcomes
-from robench import metrics, resampling
+from robench import draws, metrics, resampling
 from robench.comparison import Difference, Images, compare
 from robench.comparison_tables import FAILING, NOTHING, ONE_SEED, differences_table
 from robench.errors import UserError
@@ -155,7 +155,8 @@ def test_bootstrap_does_not_depend_on_how_it_is_cut_into_chunks(
 ) -> None:
     a, b = [drawn(1, 0.3)], [drawn(2, 0.32)]
     whole = between(a, b, resamples=64)
-    monkeypatch.setattr(resampling, "CHUNK", 1400)
+    monkeypatch.setattr(draws, "CHUNK", 1400)
+    monkeypatch.setattr(draws, "KEPT", 3000)
     assert between(a, b, resamples=64) == whole
     assert between(a, b, resamples=64, seed=1) != whole
 

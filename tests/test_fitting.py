@@ -78,7 +78,7 @@ def test_networks_are_the_kept_averages_and_the_classifier_stays(runs: Path, dat
 def test_it_is_recorded_like_any_run(runs: Path, data: Data) -> None:
     victim = subjects.opened(runs, data)
     fit(runs, victim, named(c_l=7), data)
-    run, own = read_run(folder(runs).path), victim.run.spec
+    run, own = read_run(folder(runs).path), victim.trained.spec
     assert run.spec.defense == "pgn"
     settings = named(c_l=7).settings
     assert run.spec.settings == {**settings, AGAINST: victim.checkpoint.sha256}
@@ -108,7 +108,7 @@ def test_each_checkpoint_and_each_setting_has_networks_of_its_own(runs: Path, da
     attacks = [named(), named(c_l=5), named(without="image"), named(epochs=3)]
     specs = [fitted_spec(one, attack, 2) for one in victims for attack in attacks]
     assert len({spec.key for spec in specs}) == 8
-    early = min(victims[0].run.checkpoints, key=lambda kept: kept.step)
+    early = min(victims[0].trained.checkpoints, key=lambda kept: kept.step)
     other = replace(victims[0], checkpoint=early)
     assert fitted_spec(other, named(), 2).key not in {spec.key for spec in specs}
 
@@ -214,8 +214,8 @@ def true_gradient(network: nn.Module, panel: Panel) -> Tensor:
 
 def test_divergence_is_a_failure(runs: Path, data: Data) -> None:
     victim = subjects.opened(runs, data)
-    spec = replace(victim.run.spec, learning_rate=1e38)
-    wild = replace(victim, run=replace(victim.run, spec=spec))
+    spec = replace(victim.trained.spec, learning_rate=1e38)
+    wild = replace(victim, run=replace(victim.trained, spec=spec))
     with pytest.raises(RunFailed, match=r"diverged in epoch 1 .*weaker setting of pgn"):
         fit(runs, wild, named(), data)
 

@@ -52,13 +52,13 @@ def test_an_evaluation_attacks_with_the_runs_own_generator(
     assert (new, record.adaptive, record.minimal, record.violations) == (True, True, True, 0)
     assert record.white_box
     right = _correct(victim, panel)
-    game = defense_of(victim.run.spec)
+    game = defense_of(victim.trained.spec)
     assert game is not None
     networks = read_networks(runs / victim.run.key, game, victim.network, data)
     estimator = wrap(victim.network, data.shape, len(data.classes))
     made = [
         attack.aim_at(estimator, game, networks, batch).generate(panel.x[right], panel.y[right])
-        for batch in (victim.run.spec.batch_size, 1)
+        for batch in (victim.trained.spec.batch_size, 1)
     ]
     with np.load(runs / "evaluations" / f"{record.key}.samples.npz") as kept:
         stored = kept["adversarial"][right]
@@ -78,7 +78,7 @@ def _correct(victim: Subject, panel: Panel) -> NDArray[np.bool_]:
 def test_a_generator_of_another_run_is_refused(runs: Path, tints: Path, tmp_path: Path) -> None:
     victim, panel, data = subject(runs, tints)
     other = tiny.trained("pgn", tints, tmp_path / "others", seed=1)
-    final = victim.run.final.file
+    final = victim.trained.final.file
     shutil.copy(tmp_path / "others" / other.key / other.final.file, runs / victim.run.key / final)
     with pytest.raises(UserError, match="final"):
         evaluate(runs, victim, NamedAttack("generator", Generator()), panel, data=data)

@@ -17,6 +17,7 @@ from hostile import BOMBS, as_json, cases, ends, mutated, spoilt, trap, values
 from robench import leaderboard
 from robench.conformance import from_json
 from robench.errors import UserError
+from robench.imported.record import Imported
 from robench.outcomes import Outcomes
 from robench.records import Evaluation, RunSpec
 
@@ -61,11 +62,11 @@ def renamed(root: Path, path: Path, content: Any) -> Path:
     old, new = path.stem, None
     try:
         if path.name == "manifest.json":
-            old, new = path.parent.name, from_json(RunSpec, content["spec"]).key
+            old, new = path.parent.name, key_of(content)
         elif path.parent.name == "evaluations":
             row = {key: value for key, value in content.items() if key != "format"}
             new = from_json(Evaluation, row).key
-    except (UserError, KeyError, ValueError):
+    except (UserError, KeyError, TypeError, ValueError):
         pass
     path.write_bytes(as_json(content))
     if new is None or new == old:
@@ -75,6 +76,15 @@ def renamed(root: Path, path: Path, content: Any) -> Path:
     for one in sorted(root.rglob(f"{old}*")):
         one.rename(one.with_name(one.name.replace(old, new)))
     return path
+
+
+def key_of(content: dict[str, Any]) -> str:
+    """Return the name that a manifest's folder should have."""
+    if "spec" in content:
+        return from_json(RunSpec, content["spec"]).key
+    lists = {name: tuple(content[name]) for name in ("mean", "std", "shape", "notes")}
+    row = {key: value for key, value in content.items() if key != "format"}
+    return from_json(Imported, row | lists).key
 
 
 def files(valid: Path, pattern: str) -> list[str]:
@@ -87,6 +97,7 @@ def files(valid: Path, pattern: str) -> list[str]:
     "kind",
     [
         "*/manifest.json",
+        "imported/*/manifest.json",
         "evaluations/*.json",
         "matches/*.json",
         "reproductions/*.json",

@@ -18,8 +18,14 @@ PACKAGES = {
     "robench_attacks": ROOT / "attacks" / "robench_attacks",
 }
 HEAVY = {"art", "matplotlib", "pandas", "seaborn", "sklearn", "torch", "torchvision"}
-PLUGINS = ("robench_defenses", "robench_attacks", "robench.models", "robench.datasets")
+PLUGINS = (
+    *("robench_defenses", "robench_attacks"),
+    *("robench.models", "robench.datasets", "robench.zoos"),
+)
 ADAPTERS = "robench_attacks.peers"
+ZOOS = "robench.zoos"
+CLUSTER = "robench.executors.cluster"
+"""Plugins around a package that is installed for itself, or not."""
 CONTRACTS = {
     "robench_defenses": {"robench.defense", "robench.errors", "robench.gradient"},
     "robench_attacks": {
@@ -35,8 +41,11 @@ CONTRACTS = {
     },
     "robench.models": {"robench.architecture", "robench.errors"},
     "robench.datasets": {"robench.dataset", "robench.errors", "robench.files"},
+    "robench.zoos": {"robench.errors", "robench.zoo"},
 }
 """What a plugin may know of the harness: its contract, and what holds nothing of the harness."""
+LATE = ("adv_lib", "foolbox", "ray", "robustbench", "torchattacks")
+"""Packages that may not be there, imported only when they are asked for."""
 LIGHT = {
     "robench": set[str](),
     "robench.errors": set[str](),
@@ -49,6 +58,7 @@ LIGHT = {
     "robench.attack": set[str](),
     "robench.dataset": set[str](),
     "robench.peer": set[str](),
+    "robench.zoo": set[str](),
     "robench.defense": {"torch"},
     "robench.architecture": {"torch"},
     "robench.gradient": {"torch"},
@@ -136,7 +146,8 @@ def _defaults(node: ast.AST) -> Sequence[ast.AST | None]:
     if isinstance(node, ast.AnnAssign):
         return [node.value]
     if isinstance(node, ast.keyword):
-        return [node.value] if node.arg == "default" else []
+        several = node.value.elts if isinstance(node.value, ast.Tuple) else []
+        return [node.value, *several] if node.arg == "default" else []
     return [*node.defaults, *node.kw_defaults] if isinstance(node, ast.arguments) else []
 
 
@@ -198,7 +209,10 @@ def test_art_is_the_attacks_business(module: str) -> None:
 @every
 def test_nothing_undeclared_is_imported(module: str) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    extra = project["optional-dependencies"]["peers"] if under(module, ADAPTERS) else []
+    optional = project["optional-dependencies"]
+    extra = optional["peers"] if under(module, ADAPTERS) else []
+    extra = [*extra, "robustbench"] if under(module, ZOOS) else extra
+    extra = optional["ray"] if module == CLUSTER else extra
     declared = " ".join([*project["dependencies"], *extra])
     names = {
         "adv_lib": "adv-lib",
@@ -207,7 +221,7 @@ def test_nothing_undeclared_is_imported(module: str) -> None:
     }
     names |= {"PIL": "pillow", "yaml": "pyyaml"}
     for one in imports(module):
-        assert not (one.top and one.package in ("adv_lib", "foolbox", "torchattacks"))
+        assert not (one.top and one.package in LATE)
         if one.package not in sys.stdlib_module_names and one.package not in PACKAGES:
             assert names.get(one.package, one.package) in declared
 

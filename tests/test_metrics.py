@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from recordings import outcomes
-from robench import metrics
+from robench import draws, metrics
 
 INF = math.inf
 
@@ -102,7 +102,8 @@ def test_bootstrap_does_not_depend_on_how_it_is_cut_into_chunks(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     whole = metrics.distances(FIVE, resamples=64)
-    monkeypatch.setattr(metrics, "CHUNK", 35)
+    monkeypatch.setattr(draws, "CHUNK", 35)
+    monkeypatch.setattr(draws, "KEPT", 90)
     assert metrics.distances(FIVE, resamples=64) == whole
     assert metrics.distances(FIVE, resamples=64, seed=1) != whole
 

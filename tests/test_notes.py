@@ -1,5 +1,7 @@
 """A person's words on a leaderboard: their numbers come from its records, or it is refused."""
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from robench.markdown import escape
 from robench.notes import filled, questions
 from robench.provenance import explain
 from robench.questions import cells_of
+from robench.section_text import title
 
 
 @pytest.fixture
@@ -76,6 +79,15 @@ def test_a_question_that_several_rows_answer_is_refused(tmp_path: Path) -> None:
     cells = cells_of(archive.read(tmp_path / "runs"))
     with pytest.raises(UserError, match="2 rows have: baseline 0"):
         filled("{{baseline rank}}", lambda: [*cells, *cells_of(archive.read(tmp_path / "runs"))])
+
+
+def test_rows_without_a_benign_accuracy_are_told_apart_by_their_sections(tmp_path: Path) -> None:
+    small_suite(tmp_path / "runs")
+    found = [cells_of(archive.read(tmp_path / "runs")) for _ in range(2)]
+    curves = [replace(one, ranking=None) for cells in found for one in cells]
+    section = found[0][0].section
+    with pytest.raises(UserError, match=rf"2 rows have: baseline {re.escape(title(section))}, "):
+        filled("{{baseline rank}}", lambda: curves)
 
 
 def test_the_page_opens_with_filled_notes_and_a_changed_record_makes_it_stale(

@@ -16,6 +16,7 @@ from robench.attack import Attack
 from robench.dataset import Dataset
 from robench.defense import Defense
 from robench.peer import Peer
+from robench.zoo import Zoo
 
 ROOT = Path(__file__).parents[1]
 CONTRACTS = {
@@ -24,6 +25,7 @@ CONTRACTS = {
     "robench.datasets": Dataset,
     "robench.models": Architecture,
     "robench.peers": Peer,
+    "robench.zoos": Zoo,
 }
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 POINTS = [
@@ -54,7 +56,7 @@ def test_lock_pins_and_hashes_every_requirement() -> None:
 
 def test_lock_holds_what_the_project_declares() -> None:
     groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
-    declared = [*PROJECT["dependencies"], *groups["dev"]]
+    declared = [*PROJECT["dependencies"], *groups["dev"], *groups["docs"]]
     names = {re.split(r"[<>=~ ]", requirement)[0] for requirement in declared}
     assert names <= {requirement.split("==")[0] for requirement in locked()}
 
@@ -83,6 +85,7 @@ def test_wheel_holds_the_three_packages(tmp_path: Path) -> None:
         top = (ROOT / package).parent
         sources = [*(ROOT / package).rglob("*.py"), ROOT / package / "py.typed"]
         sources += (ROOT / package).rglob("*.txt")  # what `robench new` writes from
+        sources += (ROOT / package).rglob("templates/*")  # of the page in HTML
         assert {str(source.relative_to(top)) for source in sources} <= held
     info = f"robench-{PROJECT['version']}.dist-info"
     assert {f"{info}/entry_points.txt", f"{info}/licenses/LICENSE"} <= held

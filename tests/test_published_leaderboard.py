@@ -2,16 +2,19 @@
 
 import re
 from collections.abc import Sequence
+from itertools import permutations
 from pathlib import Path
 
 import pytest
 
-from robench import archive
+from robench import archive, metrics
 from robench.archive import Archive
 from robench.cells import Cell
 from robench.notes import questions
 from robench.provenance import explained
 from robench.questions import asked, cells_of
+from robench.ranking import rank
+from robench.standings import sections
 
 LEADERBOARD = Path(__file__).parents[1] / "leaderboard"
 NOTES = (LEADERBOARD / "records" / "notes.md").read_text()
@@ -51,3 +54,20 @@ def test_explain_finds_the_record_behind_each_sentence(
     assert behind.networks
     assert behind.measurements or behind.number in OF_NETWORKS
     assert all("epochs" in one.training for one in behind.networks)
+
+
+@pytest.mark.parametrize("defense", ["fgm", "pgd"])
+def test_another_training_seed_gives_the_same_within_its_interval(
+    defense: str, found: Archive
+) -> None:
+    (entry,) = (
+        entry
+        for section in sections(found)
+        for standing in section.standings
+        for entry in rank(standing, found.audits).entries
+        if entry.variant == defense
+    )
+    measured = [metrics.distances(one).rho_correct for one in entry.envelopes]
+    assert len(measured) > 1
+    for own, other in permutations(measured, 2):
+        assert own.low <= other.value <= own.high

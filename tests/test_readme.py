@@ -3,13 +3,12 @@
 import re
 from pathlib import Path
 
-import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-import robench
 from robench import archive
 from robench.cli import COMMANDS, cli
+from robench.comparison import compare
 from robench.ranking import Entry, rank
 from robench.standings import sections
 
@@ -23,50 +22,42 @@ VARIANTS = {
 
 
 @pytest.fixture(scope="module")
-def results() -> pd.DataFrame:
-    """Return the white-box results that the README's first table is about."""
-    frame = robench.evaluations(ROOT / "leaderboard" / "records")
-    found = re.findall(r"^At benign accuracy (0\.\d+), ", README, re.MULTILINE)
-    assert found == ["0.60"]
-    matches = archive.read(ROOT / "leaderboard" / "records").matches
-    chosen = {(m.run, m.step) for m in matches if m.target == float(found[0])}
-    rows = [(run, step) in chosen for run, step in zip(frame["run"], frame["step"], strict=True)]
-    return frame[frame["white_box"] & pd.Series(rows)]
-
-
-@pytest.fixture(scope="module")
 def entries() -> dict[str, Entry]:
     """Return the ranked entries that the README's first table is of, by variant."""
+    (at,) = re.findall(r"^At benign accuracy (0\.\d+), ", README, re.MULTILINE)
     found = archive.read(ROOT / "leaderboard" / "records")
     standings = [one for section in sections(found) for one in section.standings]
-    (standing,) = (one for one in standings if one.target == 0.6)
+    (standing,) = (one for one in standings if one.target == float(at))
     return {one.variant: one for one in rank(standing, found.audits).entries}
 
 
-def test_the_results_are_those_of_the_records(
-    results: pd.DataFrame, entries: dict[str, Entry]
-) -> None:
+def test_the_first_table_is_that_of_the_records(entries: dict[str, Entry]) -> None:
     row = re.compile(r"\| \d \| (fgm|pgd|pgn|baseline)\b")
     lines = [line for line in README.splitlines() if row.match(line)]
     assert len(lines) == 4
     for line in lines:
-        place, defense = re.findall(r"^\| (\d) \| (\w+)", line)[0]
-        own = results[results["variant"] == VARIANTS[defense]].set_index("attack")
-        entry, cw = entries[VARIANTS[defense]], own.loc["cw"]
-        assert entry.rank == int(place)
+        place, defense, seeds = re.findall(r"^\| (\d) \| (\w+)[^|]*\| (\d) \|", line)[0]
+        entry = entries[VARIANTS[defense]]
+        assert (entry.rank, len(entry.rows)) == (int(place), int(seeds))
         assert entry.numbers is not None
-        envelope = entry.numbers.rho_correct
-        numbers = [cw.benign, envelope.value, envelope.low, envelope.high]
-        numbers += [cw.rho, cw.rho_low, cw.rho_high]
-        numbers += [own.loc["fgm"].accuracy, own.loc["mim"].accuracy]
-        shown = re.findall(r"\d\.\d{3}", line)
-        assert shown == [f"{number:.3f}" for number in numbers]
+        numbers = [entry.numbers.benign.value]
+        for one in (entry.numbers.rho_correct, entry.numbers.rho):
+            numbers += [one.value, one.low, one.high]
+        assert re.findall(r"\d\.\d{3}", line) == [f"{number:.3f}" for number in numbers]
 
 
-def test_the_other_readings_have_the_ranks_that_are_said(entries: dict[str, Entry]) -> None:
-    assert "readings of `fgm` (rank 1, a tie) and `pgn` (rank 5)" in README
-    assert entries["fgm (through_attack=true)"].rank == entries["fgm"].rank == 1
-    assert entries["pgn (preset=paper, generator_width=0.25)"].rank == 5
+def test_the_differences_are_those_of_the_records(entries: dict[str, Entry]) -> None:
+    pair = r"`(\w+)` is ahead of `(\w+)` by (\S+) \[(\S+), (\S+)\]"
+    said = re.findall(pair, " ".join(README.split()))
+    assert said
+    rows = {name: entries[name].envelopes for name in VARIANTS.values()}
+    found = {(one.first, one.second): one for one in compare(rows)}
+    for first, second, *numbers in said:
+        names = VARIANTS[first], VARIANTS[second]
+        one = found.get(names) or found[names[::-1]]
+        sign = 1 if names in found else -1
+        ends = sorted([sign * one.low, sign * one.high])
+        assert numbers == [f"{number:.3f}" for number in (sign * one.value, *ends)]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

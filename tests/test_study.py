@@ -13,14 +13,14 @@ import yaml
 import robench
 import tiny
 from robench import archive
-from robench.claim import claimed
+from robench.claim import Claim, claimed
 from robench.errors import RunFailed, UserError
 from robench.records import Audit, Epoch, Evaluation, Match, Study
 from robench.runs import read_runs
 from robench.studies import run_file
 from robench.studies.conducting import conduct
 from robench.studies.events import Auditing, Evaluated, Evaluating, Event, Waiting
-from robench.sweeping import Begun, Ended, Passed
+from robench.sweeping import Begun, Ended, Passed, Planned
 
 TRAIN: dict[str, Any] = {
     "dataset": "folder",
@@ -233,7 +233,7 @@ def test_where_every_run_fails_nothing_is_evaluated(
 def test_what_another_process_works_on_is_waited_for(tints: Path, tmp_path: Path) -> None:
     file = asked(tints, tmp_path, train={**TRAIN, "defenses": {"baseline": {"seed": [0, 1]}}})
     first = run_file.plans_of(file)[0].spec.key
-    held: list[AbstractContextManager[None]] = []
+    held: list[AbstractContextManager[Claim]] = []
     for name in (first, "studies"):
         held.append(claimed(tmp_path / "runs" / name))
         held[-1].__enter__()
@@ -251,7 +251,7 @@ def test_what_another_process_works_on_is_waited_for(tints: Path, tmp_path: Path
     assert waits == [2, 1]
     kinds = [type(event) for event in events if not isinstance(event, Passed | Evaluated)]
     assert kinds == [
-        *(Begun, Ended, Begun, Ended, Begun, Ended),
+        *(Planned, Begun, Ended, Begun, Ended, Begun, Ended),
         *(Study, Waiting, Evaluating, Evaluating),
     ]
 
@@ -393,7 +393,9 @@ def test_what_an_evaluation_may_say_is_what_the_command_takes() -> None:
     from robench.studies.evaluations import OPTIONS
 
     options = {name.lstrip("-").replace("-", "_") for one in command.params for name in one.opts}
-    assert set(OPTIONS) == options - {"runs", "data_dir", "device", "dataset"}
+    brought = {"model", "model_file", "entry", "name", "mean", "std", "as_is"}
+    said = {"quiet", "q", "json"}
+    assert set(OPTIONS) == options - {"runs", "data_dir", "device", "dataset"} - brought - said
 
 
 def test_a_study_that_is_no_record_is_refused(done: tuple[Path, str], tmp_path: Path) -> None:

@@ -14,9 +14,10 @@ from robench.claim import claimed
 from robench.errors import UserError
 from robench.grid import for_defenses
 from robench.planning import Plan, Request
+from robench.plans import planned
 from robench.records import RunSpec, Setting
 from robench.runs import read_runs
-from robench.sweeping import Begun, Ended, Event, Passed, labels, planned, sweep, together
+from robench.sweeping import Begun, Ended, Event, Passed, Planned, labels, sweep, together
 
 
 def requests(
@@ -48,7 +49,7 @@ def test_a_widened_sweep_trains_the_new_cells_alone(tints: Path, tmp_path: Path)
     narrow = requests(["fgm"], tints, tmp_path, {"eps": [0.1], "seed": [0, 1], "epochs": [2]})
     events, ends = swept(narrow)
     assert [one.state for one in ends] == ["trained", "trained"]
-    assert [type(one) for one in events] == [Begun, Passed, Passed, Ended] * 2
+    assert [type(one) for one in events] == [Planned, *[Begun, Passed, Passed, Ended] * 2]
     before = tiny.snapshot(tmp_path)
     wide = requests(
         ["baseline", "fgm"], tints, tmp_path, {"eps": [0.1, 0.2], "seed": [0, 1], "epochs": [2]}
@@ -80,7 +81,7 @@ def test_a_sweep_trains_what_a_single_training_does(tints: Path, tmp_path: Path)
 def test_an_interrupted_cell_goes_on(tints: Path, tmp_path: Path) -> None:
     asked = requests(["baseline"], tints, tmp_path, {"seed": [0, 1], "epochs": [3]})
     events = sweep(asked)
-    assert [type(next(events)) for _ in range(3)] == [Begun, Passed, Passed]
+    assert [type(next(events)) for _ in range(4)] == [Planned, Begun, Passed, Passed]
     del events
     again, ends = swept(asked)
     epochs = [(one.cell.number, one.epoch.epoch) for one in again if isinstance(one, Passed)]
@@ -153,7 +154,7 @@ def test_what_another_process_has_trained_meanwhile_is_there(tints: Path, tmp_pa
     plans = planned(requests(["baseline"], tints, tmp_path, {"seed": [0]}))
     with claimed(tmp_path / plans[0].spec.key):
         events = together(plans, lambda: None)
-        assert [type(next(events)) for _ in range(2)] == [Begun, Ended]
+        assert [type(next(events)) for _ in range(3)] == [Planned, Begun, Ended]
     tiny.epochs(plans[0])
     (end,) = events
     assert isinstance(end, Ended)

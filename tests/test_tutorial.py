@@ -1,10 +1,10 @@
 """docs/tutorial.md is carried out as it is printed, and ends with a ranked row."""
 
-import os
 import re
 import subprocess
-import sys
 from pathlib import Path
+
+from programs import with_robench
 
 PAGE = (Path(__file__).parents[1] / "docs" / "tutorial.md").read_text()
 
@@ -13,12 +13,7 @@ def test_the_tutorial_ends_with_a_ranked_row(tmp_path: Path) -> None:
     (commands, *_) = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
     lines = commands.splitlines()
     assert len(lines) == 5
-    program = tmp_path / "bin" / "robench"
-    program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m robench "$@"\n')
-    program.chmod(0o755)
-    path = os.pathsep.join([str(program.parent), os.environ["PATH"]])
-    environment = os.environ | {"PATH": path, "OMP_NUM_THREADS": "1"}
+    environment = with_robench(tmp_path / "bin")
     work = tmp_path / "work"
     work.mkdir()
     said = []

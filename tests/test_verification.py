@@ -11,8 +11,10 @@ import tiny
 from recordings import Recorder, match
 from robench import archive, leaderboard, weights
 from robench.data import Data
+from robench.errors import UserError
 from robench.evaluation import NamedAttack, evaluate
 from robench.panel import choose
+from robench.planning import data_at_hand
 from robench.rechecking import unlike_runs
 from robench.runs import RunFolder, read_run, vouch
 from robench.samples import Samples
@@ -150,7 +152,7 @@ def test_a_leaderboard_is_checked_with_weights_that_are_there(
     runs, _, _ = attacked
     findings = list(verify(board / "records", "baseline 0.605", tints, "cpu", runs))
     assert all(one.matches and not one.left for one in findings)
-    assert compared(findings) == NO_WEIGHTS | {"weights", "predictions"}
+    assert compared(findings) == NO_WEIGHTS | {"weights", "predictions", "validation accuracy"}
 
 
 def test_weights_that_are_published_are_verified_without_runs_or_images(
@@ -224,3 +226,14 @@ def test_nothing_to_compare_is_no_success(board: Path, tmp_path: Path) -> None:
     done = tiny.robench("verify", "baseline", "--out", tmp_path / "nowhere")
     assert done.code == 2
     assert "no records in" in done.err
+
+
+def test_a_record_does_not_have_a_data_set_s_file_run(
+    attacked: tuple[Path, str, Path], tmp_path: Path
+) -> None:
+    runs, key, _ = attacked
+    evil = tmp_path / "evil.py"
+    evil.write_text("raise SystemExit('run')")
+    spec = replace(read_run(runs / key).spec, dataset=f"{evil}:Evil")
+    with pytest.raises(UserError, match="no such file is run"):
+        data_at_hand(spec, None, runs, "cpu")

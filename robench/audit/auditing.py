@@ -18,6 +18,7 @@ from robench.data import Data
 from robench.environment import describe, installed
 from robench.errors import UserError
 from robench.evaluation import NamedAttack, Subject
+from robench.imported.record import Imported
 from robench.plugins import ATTACKS
 from robench.records import Audit, Match
 from robench.runs import write_json
@@ -121,6 +122,8 @@ def _seeds(match: Match, matches: Sequence[Match]) -> int:
 
 def _adapted(subject: Subject) -> bool:
     """Tell whether an installed attack was made for the defense of a checkpoint."""
+    if isinstance(subject.run, Imported):
+        return False
     kinds = [plugin for plugin in ATTACKS.available() if issubclass(plugin.cls, AdaptiveAttack)]
     made = [NamedAttack(one.name, configure(one.cls, {}, one.name)) for one in kinds]
-    return any(suits(one, subject.run.spec) for one in made)
+    return any(suits(one, subject.trained.spec) for one in made)

@@ -2,6 +2,7 @@
 
 from robench.audit.case import Case
 from robench.audit.check import Reading, check, skipped, verdict
+from robench.imported.record import Imported
 
 IMAGES, SEEDS, HELD_OUT = 1000, 3, 1000
 
@@ -18,7 +19,7 @@ def matched(case: Case) -> Reading:
         return skipped("no match names the checkpoint")
     off = max(abs(one.accuracy - one.target) for one in case.matches)
     outside = any(one.how == "unmatched" for one in case.matches)
-    images = case.subject.run.spec.validation
+    images = case.subject.trained.spec.validation
     on = f"{images:,} validation images" if images else "TEST images"
     return Reading(
         verdict(fails=outside, warns=images < HELD_OUT), f"off by {off:.4f} at most, on {on}"
@@ -47,6 +48,8 @@ def images(case: Case) -> Reading:
 )
 def seeds(case: Case) -> Reading:
     """Were several seeds trained?"""
+    if isinstance(case.subject.run, Imported):
+        return skipped("robench did not train the network")
     return Reading(verdict(fails=False, warns=case.seeds < SEEDS), f"{case.seeds}")
 
 

@@ -3,17 +3,21 @@
 import atexit
 import contextlib
 import errno
+import os
+import shlex
 import signal
 import sys
 import tempfile
 import traceback
 import warnings
+from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import version
 from typing import NoReturn
 
 import click
 
+from robench.cli import variables
 from robench.cli.printing import say
 from robench.errors import UserError
 
@@ -23,6 +27,7 @@ COMMANDS = {
     "check": "Try a plugin out in a minute, and say what to mend.",
     "train": "Train one defense.",
     "sweep": "Train every combination of some settings, seeds and defenses.",
+    "status": "Say how far the runs of a folder are, whoever trains them.",
     "match": "Search for the strength at which a defense meets a benign accuracy.",
     "eval": "Match trained defenses at a benign accuracy and attack them.",
     "run": "Carry a run file out: train, evaluate, audit and report all that it asks for.",
@@ -31,10 +36,15 @@ COMMANDS = {
     "reproduce": "Regenerate a table or figure of the paper.",
     "report": "Write the leaderboard from records.",
     "explain": "Say where a number of the leaderboard comes from.",
-    "verify": "Recompute what the records of a run say, and compare.",
+    "verify": "Recompute what the records of a run or a submission say, and compare.",
+    "submit": "Pack rows into one file for a leaderboard.",
+    "leaderboard": "Merge submissions into a leaderboard.",
     "demo": "Train, evaluate and report every defense on a small embedded data set.",
     "doctor": "Say what is installed, what is wrong and how to mend it.",
+    "completion": "Print what makes the Tab key complete commands, options and plugins.",
 }
+GOING_ON = {"train", "sweep", "match", "eval", "run", "audit", "reproduce", "demo"}
+"""The commands that, given again, go on where they were interrupted."""
 _DISK = {
     *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO),  # full or failing
     *(errno.EROFS, errno.EACCES, errno.EPERM),  # not to be written
@@ -54,7 +64,17 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = import_module(f"robench.cli.{cmd_name}").command
+        variables.give(command, [cmd_name])
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that is asked for; UserError where the environment misspells it."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if name and command and not ctx.resilient_parsing:
+            variables.check(command, [name], os.environ)
+        return name, command, rest
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Print the commands without importing them."""
@@ -68,6 +88,8 @@ def cli() -> None:
     """Compare adversarial-training defenses at matched benign accuracy.
 
     Train defenses, attack the checkpoints whose benign accuracy matches, read the leaderboard.
+    Every option can be given in the environment: ROBENCH_TRAIN_EPOCHS=20 is `train --epochs 20`,
+    ROBENCH_RUNS is --runs of all commands (docs/scripting.md).
     """
 
 
@@ -85,7 +107,7 @@ def main() -> NoReturn:
         _say(f"Error: {error.format_message().rstrip('.')}{_where_to_look(error)}")
         code = error.exit_code
     except (KeyboardInterrupt, click.Abort):
-        _say("Interrupted; the same command goes on from what is stored")
+        _say(_interrupted(sys.argv[1:]))
         code = 130
     except UserError as error:
         _say(f"Error: {error}")
@@ -99,7 +121,18 @@ def main() -> NoReturn:
 
 def _where_to_look(error: click.ClickException) -> str:
     context = error.ctx if isinstance(error, click.UsageError) else None
-    return f"; see `{context.command_path} --help`" if context else ""
+    if context is None:
+        return ""
+    parameter = error.param if isinstance(error, click.BadParameter) else None
+    name = variables.origin(context, parameter) if parameter else None
+    said = f" (from the environment variable {name})" if name else ""
+    return f"{said}; see `{context.command_path} --help`"
+
+
+def _interrupted(words: Sequence[str]) -> str:
+    goes_on = words[:1] and words[0] in GOING_ON
+    command = shlex.join(["robench", *words])
+    return f"Interrupted; to go on from what is stored: {command}" if goes_on else "Interrupted"
 
 
 def _unforeseen(error: Exception) -> int:

@@ -5,7 +5,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from robench.cli.options import data_option, device_option, parse_pairs, settings_option
+from robench.cli.options import (
+    data_option,
+    device_option,
+    parse_pairs,
+    quiet_option,
+    settings_option,
+)
 from robench.cli.printing import say
 
 if TYPE_CHECKING:
@@ -22,6 +28,7 @@ if TYPE_CHECKING:
 @settings_option("A setting of the plugin: KEY=VALUE.")
 @data_option()
 @device_option()
+@quiet_option()
 def command(
     plugin: str, kind: str | None, pairs: tuple[str, ...], data_dir: Path | None, device: str
 ) -> None:

@@ -1,13 +1,14 @@
 """`robench demo`."""
 
 import shlex
-import sys
 from pathlib import Path
 
 import click
 
-from robench.cli.options import device_option
-from robench.cli.printing import say
+from robench.cli.completion import plugins
+from robench.cli.options import device_option, quiet_option
+from robench.cli.printing import bar, say
+from robench.plugins import DEFENSES
 
 EPOCHS, BATCH, WIDTH, EMA = 30, 32, 0.25, 0.99
 TARGET, TOLERANCE, IMAGES = 0.95, 0.01, 200
@@ -21,19 +22,30 @@ TARGET, TOLERANCE, IMAGES = 0.95, 0.01, 200
     show_default=True,
     help="Folder for the demo's runs and leaderboard.",
 )
+@click.option(
+    "--defense",
+    "defenses",
+    multiple=True,
+    default=("baseline", "fgm", "pgd", "pgn"),
+    show_default=True,
+    shell_complete=plugins(DEFENSES),
+    help="What to train; repeatable.",
+)
 @device_option()
-def command(out: Path, device: str) -> None:
-    """Train every installed defense on 8 x 8 digits, attack them, write a leaderboard.
+@quiet_option()
+def command(out: Path, defenses: tuple[str, ...], device: str) -> None:
+    """Train some defenses on 8 x 8 digits, attack them, write a leaderboard.
 
     Each step is printed as the command that does the same. Small and quick: the numbers show how
     robench works, not which defense is better.
     """
     from robench import leaderboard
-    from robench.plugins import DEFENSES
 
     runs, page = out / "runs", out / "leaderboard"
-    for plugin in DEFENSES.available():
-        _train(plugin.name, runs, device)
+    for defense in defenses:
+        DEFENSES.get(defense)  # raises for what is not installed, before anything is trained
+    for defense in defenses:
+        _train(defense, runs, device)
     _evaluate(runs, device)
     _say(["robench", "report", "--runs", str(runs), "--out", str(page)])
     leaderboard.publish(runs, page)
@@ -59,7 +71,7 @@ def _train(defense: str, runs: Path, device: str) -> None:
             device=device,
         )
     )
-    for row in planned.train(bar=sys.stderr.isatty()):
+    for row in planned.train(bar=bar()):
         if row.epoch % 10 == 0:
             say(f"  epoch {row.epoch}/{EPOCHS}  accuracy {row.accuracy:.3f}")
 
@@ -72,7 +84,7 @@ def _evaluate(runs: Path, device: str) -> None:
     words = ["robench", "eval", "--matched-accuracy", f"{TARGET}", "--tolerance", f"{TOLERANCE}"]
     _say([*words, "--images", f"{IMAGES}", "--runs", str(runs)])
     campaign = Campaign((TARGET,), TOLERANCE, images=IMAGES, runs=runs, device=device)
-    for event, _ in conduct(campaign, bar=sys.stderr.isatty()):
+    for event, _ in conduct(campaign, bar=bar()):
         if isinstance(event, Evaluation):
             side = "white-box" if event.white_box else "black-box"
             say(f"  {event.run}  {event.attack} {side}  {event.seconds:.1f} s")

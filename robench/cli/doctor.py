@@ -1,5 +1,6 @@
 """`robench doctor`."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,6 +39,7 @@ def _findings(data_dir: Path | None, runs: Path) -> "Iterator[Finding]":
     broken = list(diagnosis.imports(HEAVY))
     yield from broken
     yield diagnosis.storage(runs)
+    yield diagnosis.variables(os.environ)
     if any(finding.subject == "torch" for finding in broken):
         return  # nothing else can be looked at
     from robench.planning import CACHE

@@ -1,18 +1,17 @@
 """`robench explain`."""
 
-import json
 from pathlib import Path
 
 import click
 
-from robench.cli.options import out_option, records_of
-from robench.cli.printing import say
+from robench.cli.options import json_option, out_option, records_of
+from robench.cli.printing import emit, say
 
 
 @click.command(name="explain")
 @click.argument("question", nargs=-1, required=True, metavar="ROW NUMBER")
 @click.option("--target", type=float, help="Benign accuracy of the table. [default: all]")
-@click.option("--json", "as_json", is_flag=True, help="As JSON, a list with an entry a table.")
+@json_option("As JSON, a list with an entry a table.")
 @out_option()
 @click.option(
     "--runs",
@@ -36,6 +35,6 @@ def command(
 
     found = explain(archive.read(records_of(out, runs)), " ".join(question), target)
     if as_json:
-        say(json.dumps([asdict(one) for one in found], indent=1, allow_nan=False))
+        emit([asdict(one) for one in found])
         return
     say("\n\n".join("\n".join(lines(one)) for one in found))

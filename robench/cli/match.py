@@ -1,13 +1,19 @@
 """`robench match`."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from robench.cli.options import parse_pairs, settings_option, training_options, with_width
-from robench.cli.printing import say
+from robench.cli.options import (
+    defense_option,
+    parse_pairs,
+    quiet_option,
+    settings_option,
+    training_options,
+    with_width,
+)
+from robench.cli.printing import bar, say
 from robench.cli.train import passed
 from robench.errors import RunFailed
 
@@ -16,12 +22,13 @@ if TYPE_CHECKING:
 
 
 @click.command(name="match")
-@click.option("--defense", required=True, help="Name, FILE.py[:Class] or module:Class.")
+@defense_option()
 @click.option("--target", type=float, required=True, help="Benign accuracy to meet, such as 0.70.")
 @click.option("--tolerance", type=float, default=0.005, show_default=True)
 @click.option("--cap", type=int, default=8, show_default=True, help="Trainings at most.")
 @settings_option("A setting that stays as it is: KEY=VALUE, model.KEY=VALUE, dataset.KEY=VALUE.")
 @training_options()
+@quiet_option()
 def command(
     pairs: tuple[str, ...],
     width: float | None,
@@ -40,7 +47,7 @@ def command(
 
     request = Request(settings=with_width(parse_pairs(pairs), width), **options)
     epochs = request.epochs
-    for event in search(request, target, tolerance, cap, bar=sys.stderr.isatty()):
+    for event in search(request, target, tolerance, cap, bar=bar()):
         if isinstance(event, Begun):
             say(f"{event.setting}  {request.runs / event.run}")
         elif isinstance(event, Trial):

@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from robench.cli.completion import plugins
+from robench.cli.printing import QUIET
 from robench.errors import UserError
+from robench.plugins import DATASETS, DEFENSES, MODELS
 
 if TYPE_CHECKING:
     from robench.records import Setting
@@ -21,6 +24,7 @@ def runs_option() -> Decorator:
         type=click.Path(path_type=Path, file_okay=False),
         default=Path("runs"),
         show_default=True,
+        envvar="ROBENCH_RUNS",
         help="Folder of trained runs and their evaluations.",
     )
 
@@ -52,6 +56,7 @@ def data_option() -> Decorator:
     return click.option(
         "--data-dir",
         type=click.Path(path_type=Path, file_okay=False),
+        envvar="ROBENCH_DATA_DIR",
         help="Where the data set lies. [default: RUNS/.cache, downloaded if missing]",
     )
 
@@ -59,7 +64,55 @@ def data_option() -> Decorator:
 def device_option() -> Decorator:
     """Add `--device`."""
     return click.option(
-        "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ..."
+        "--device",
+        default="auto",
+        show_default=True,
+        envvar="ROBENCH_DEVICE",
+        help="auto, cpu, cuda, cuda:1, ...",
+    )
+
+
+def quiet_option() -> Decorator:
+    """Add `--quiet`, which `robench.cli.printing.say` obeys."""
+
+    def remember(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
+        context.meta[QUIET] = value
+
+    return click.option(
+        *("--quiet", "-q"),
+        is_flag=True,
+        expose_value=False,
+        is_eager=True,
+        callback=remember,
+        envvar="ROBENCH_QUIET",
+        help="Print errors and warnings alone, and no bars.",
+    )
+
+
+def json_option(text: str) -> Decorator:
+    """Add `--json`; `text` says what is printed so."""
+    return click.option("--json", "as_json", is_flag=True, help=text)
+
+
+def defense_option(*, multiple: bool = False) -> Decorator:
+    """Add `--defense`, of which there must be one, or `defenses`, any number."""
+    return click.option(
+        *("--defense", "defenses" if multiple else "defense"),
+        required=not multiple,
+        multiple=multiple,
+        shell_complete=plugins(DEFENSES),
+        help=f"Name, FILE.py[:Class] or module:Class{'; repeatable' if multiple else ''}.",
+    )
+
+
+def again_option() -> Decorator:
+    """Add `--again`."""
+    return click.option(
+        "--again",
+        type=click.IntRange(0),
+        default=0,
+        show_default=True,
+        help="Of a submission with weights: repeat its attacks on so many images, and its audits.",
     )
 
 
@@ -117,12 +170,16 @@ def training_options() -> Decorator:
     `--width` comes as an argument of its own; see `with_width`.
     """
     options: list[Decorator] = [
-        click.option("--dataset", default="cifar10", show_default=True),
+        click.option(
+            "--dataset", default="cifar10", show_default=True, shell_complete=plugins(DATASETS)
+        ),
         data_option(),
         click.option(
             "--validation", type=int, help="Images held out to choose by. [default: a tenth]"
         ),
-        click.option("--model", default="convpool", show_default=True),
+        click.option(
+            "--model", default="convpool", show_default=True, shell_complete=plugins(MODELS)
+        ),
         click.option("--width", type=float, help="Short for --set model.width=..."),
         click.option("--epochs", type=int, default=200, show_default=True),
         click.option("--batch-size", type=int, default=128, show_default=True),
@@ -148,6 +205,45 @@ def training_options() -> Decorator:
         return function
 
     return add
+
+
+def brought_options() -> Decorator:
+    """Add what is asked of a network that robench did not train: `Brought`'s fields."""
+    options: list[Decorator] = [
+        click.option("--model", help="Your own: FILE.py:FUNCTION, module:function or ZOO:NAME."),
+        click.option(
+            "--model-file",
+            "file",
+            type=click.Path(path_type=Path, dir_okay=False),
+            help="Its weights: safetensors, or .pt/.pth, of which tensors alone are read.",
+        ),
+        click.option("--entry", default="", help="Of a file with several networks, which."),
+        click.option("--name", default="", help="What tables call it. [default: the file's name]"),
+        click.option("--mean", callback=_numbers, help="Its normalisation, of images in [0, 1]."),
+        click.option("--std", callback=_numbers, help="One value a channel: 0.247,0.243,0.262."),
+        click.option(
+            "--as-is",
+            is_flag=True,
+            help="Attack it even where another input range suits it.",
+        ),
+    ]
+
+    def add(function: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return add
+
+
+def _numbers(
+    context: click.Context, option: click.Parameter, value: str | None
+) -> tuple[float, ...]:
+    """Split NUMBER,NUMBER,... into numbers."""
+    try:
+        return tuple(float(one) for one in value.split(",")) if value else ()
+    except ValueError:
+        raise UserError(f"--{option.name} {value} is not of the form NUMBER,NUMBER,...") from None
 
 
 def with_width(settings: "Mapping[str, Setting]", width: float | None) -> "dict[str, Setting]":

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from robench.cli.options import runs_option
-from robench.cli.printing import say
+from robench.cli.options import json_option, quiet_option, runs_option
+from robench.cli.printing import emit, say
 from robench.errors import UserError
 
 
@@ -25,19 +25,36 @@ from robench.errors import UserError
     metavar="ROW",
     help='Copy the weights of a row, such as "pgn 0.70", too: robench verify then needs no runs.',
 )
-@click.option("--check", is_flag=True, help="Write nothing; exit with 1 if the page is stale.")
+@click.option(
+    "--html",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="Write the page as FOLDER/index.html too, to look at: one file, which fetches nothing.",
+)
+@click.option("--check", is_flag=True, help="Write nothing; exit with 1 if a page is stale.")
+@json_option("Print the tables' rows as JSON, a list with an entry a table.")
+@quiet_option()
 @click.pass_context
 def command(
-    ctx: click.Context, runs: Path, out: Path, weights_of: tuple[str, ...], check: bool
+    ctx: click.Context,
+    runs: Path,
+    out: Path,
+    weights_of: tuple[str, ...],
+    *,
+    html: Path | None,
+    check: bool,
+    as_json: bool,
 ) -> None:
     """Merge new records into the leaderboard folder and write its page and figures.
 
     Without a runs folder, the page is written from the records in the leaderboard folder alone.
+    With --check, --html says which page in HTML to check beside it.
     """
-    from robench import leaderboard
+    from robench import archive, leaderboard
+    from robench.boards import boards
 
     if check:
-        differing = leaderboard.stale(out)
+        differing = leaderboard.stale(out) + (_stale(out, html) if html else [])
         for line in differing:
             say(f"stale: {line}", err=True)
         say("stale; run: robench report" if differing else f"{out} is up to date")
@@ -47,4 +64,19 @@ def command(
     elif weights_of:
         raise UserError(f"--weights {weights_of[0]!r}: there is no runs folder {runs} to copy from")
     leaderboard.write(out)
-    say(f"{out / leaderboard.README}")
+    if not as_json:
+        say(f"{out / leaderboard.README}")
+    if html:
+        from robench.site import writing  # seaborn takes a second to import
+
+        page = writing.write(out, html)
+        if not as_json:
+            say(f"{page}")
+    if as_json:
+        emit(boards(archive.read(out / leaderboard.RECORDS)))
+
+
+def _stale(out: Path, html: Path) -> list[str]:
+    from robench.site import writing
+
+    return writing.stale(out, html)

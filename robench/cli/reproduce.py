@@ -1,13 +1,21 @@
 """`robench reproduce`."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from robench.cli.options import data_option, device_option, parse_lists, runs_option
-from robench.cli.printing import say
+from robench.cli import sweep
+from robench.cli.crew import crew_of, crew_options
+from robench.cli.live import below
+from robench.cli.options import (
+    data_option,
+    device_option,
+    parse_lists,
+    quiet_option,
+    runs_option,
+)
+from robench.cli.printing import bar, say
 
 if TYPE_CHECKING:
     from robench.reproduction.events import Event
@@ -38,6 +46,8 @@ if TYPE_CHECKING:
     help="Folder of the pages, their figures and the records they are made from.",
 )
 @device_option()
+@crew_options()
+@quiet_option()
 @click.pass_context
 def command(
     ctx: click.Context, /, names: tuple[str, ...], pairs: tuple[str, ...], out: Path, **options: Any
@@ -56,15 +66,18 @@ def command(
     if not names:
         _list()
         return
+    crew = crew_of(options, options["device"])
     asked = Asked(recipes=_expanded(names), changes=parse_lists(pairs), **options)
     made, failed = [], []
-    for event, new in reproduce(asked, bar=sys.stderr.isatty()):
-        if isinstance(event, Reproduction):
-            made.append(event)
-        elif isinstance(event, Failed):
-            failed.append(event.reason)
-        if line := _line(event, new):
-            say(line)
+    with below(asked.runs, crew) as live:
+        for event, new in reproduce(asked, bar=bar(), crew=crew):
+            live.see(event)
+            if isinstance(event, Reproduction):
+                made.append(event)
+            elif isinstance(event, Failed):
+                failed.append(event.reason)
+            if line := _line(event, new, asked.runs):
+                live.say(line)
     leaderboard.publish(asked.runs, out)
     leaderboard.write(out)
     for one in made:
@@ -88,7 +101,8 @@ def _list() -> None:
         say(f"  {name:<10}{read(name, values).title}")
 
 
-def _line(event: "Event", new: bool) -> str:
+def _line(event: "Event", new: bool, runs: Path) -> str:
+    from robench import sweeping
     from robench.planning import Plan
     from robench.records import Epoch, Evaluation
     from robench.reproduction.events import Failed
@@ -106,4 +120,6 @@ def _line(event: "Event", new: bool) -> str:
         side = "white-box" if event.white_box else "black-box"
         of = f"{event.run} step {event.step}"
         return f"  attack {of}: {event.attack} {side}  {event.seconds:.1f} s"
+    if isinstance(event, sweeping.Event):
+        return sweep.told(event, runs, apart=True)
     return f"  failed: {event.reason}" if isinstance(event, Failed) else ""

@@ -1,21 +1,27 @@
 """`robench run`."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from robench.cli import eval as evaluation
 from robench.cli import sweep
-from robench.cli.options import data_option, device_option, out_option, runs_option
-from robench.cli.printing import say
+from robench.cli.crew import crew_of, crew_options
+from robench.cli.live import below
+from robench.cli.options import (
+    data_option,
+    device_option,
+    out_option,
+    quiet_option,
+    runs_option,
+)
+from robench.cli.printing import bar, say
 from robench.errors import RunFailed
 
 if TYPE_CHECKING:
     from robench.studies.events import Evaluating, Event
-    from robench.sweeping import Ended
 
 
 @click.command(name="run")
@@ -24,7 +30,11 @@ if TYPE_CHECKING:
 @out_option(text="Folder of the page, its figures and the records they are made from.")
 @data_option()
 @device_option()
-def command(file: Path, runs: Path, out: Path, data_dir: Path | None, device: str) -> None:
+@crew_options()
+@quiet_option()
+def command(
+    file: Path, runs: Path, out: Path, data_dir: Path | None, device: str, **options: Any
+) -> None:
     """Train, evaluate and report what a run FILE asks for (docs/studies.md).
 
     What is there already is skipped: interrupted, the same command goes on. Several may share the
@@ -37,12 +47,17 @@ def command(file: Path, runs: Path, out: Path, data_dir: Path | None, device: st
     from robench.studies.events import Missed
     from robench.sweeping import Ended
 
+    crew = crew_of(options, device)
     asked = run_file.read(file, runs, data_dir, device)
     ended, missed = [], []
-    for event in conduct(asked, bar=sys.stderr.isatty()):
-        ended += [event] if isinstance(event, Ended) and event.state != "busy" else []
-        missed += [event.reason] if isinstance(event, Missed) else []
-        say(_line(event, runs, ended))
+    with below(runs, crew) as live:
+        for event in conduct(asked, bar=bar(), crew=crew):
+            live.see(event)
+            if isinstance(event, Ended) and event.state != "busy":
+                ended.append(sweep.kept(event))
+            missed += [event.reason] if isinstance(event, Missed) else []
+            if line := _line(event, runs, ended, apart=crew.kind != "local"):
+                live.say(line)
     leaderboard.publish(runs, out)
     leaderboard.write(out)
     say(f"{out / leaderboard.README}")
@@ -58,12 +73,12 @@ def _end(failed: str, missed: Sequence[str]) -> None:
         raise RunFailed(f"{said}; the lines above say why, the page shows what there is")
 
 
-def _line(event: "Event", runs: Path, ended: "Sequence[Ended]") -> str:
+def _line(event: "Event", runs: Path, ended: Sequence[sweep.End], *, apart: bool) -> str:
     from robench.records import Study
     from robench.studies.events import Auditing, Evaluated, Evaluating, Missed, Waiting
 
     if isinstance(event, Study):
-        return f"\n{sweep.table(sorted(ended, key=lambda one: one.cell.number))}"
+        return f"\n{sweep.table(ended)}"
     if isinstance(event, Evaluating):
         return f"\nevaluation {event.number}/{event.count}  {_asked(event)}"
     if isinstance(event, Auditing):
@@ -72,7 +87,9 @@ def _line(event: "Event", runs: Path, ended: "Sequence[Ended]") -> str:
         return evaluation.told(event.step, event.new, runs)
     if isinstance(event, Waiting):
         return f"waiting: {event.reason}"
-    return f"missed: {event.reason}" if isinstance(event, Missed) else sweep.told(event, runs)
+    if isinstance(event, Missed):
+        return f"missed: {event.reason}"
+    return sweep.told(event, runs, apart=apart)
 
 
 def _asked(event: "Evaluating") -> str:

@@ -1,21 +1,28 @@
 """`robench train`."""
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from robench.cli.options import parse_pairs, settings_option, training_options, with_width
-from robench.cli.printing import say
+from robench.cli.options import (
+    defense_option,
+    parse_pairs,
+    quiet_option,
+    settings_option,
+    training_options,
+    with_width,
+)
+from robench.cli.printing import bar, say
 
 if TYPE_CHECKING:
     from robench.records import Epoch
 
 
 @click.command(name="train")
-@click.option("--defense", required=True, help="Name, FILE.py[:Class] or module:Class.")
+@defense_option()
 @settings_option("A setting: KEY=VALUE of the defense, model.KEY=VALUE, dataset.KEY=VALUE.")
 @training_options()
+@quiet_option()
 def command(pairs: tuple[str, ...], width: float | None, **options: Any) -> None:
     """Train one defense; an interrupted run goes on, a finished one is skipped.
 
@@ -32,7 +39,7 @@ def command(pairs: tuple[str, ...], width: float | None, **options: Any) -> None
         there = " is finished already" if folder.done.exists() else ""
         if processes.first:
             say(f"{folder.path}{there}")
-        for row in planned.train(bar=sys.stderr.isatty(), processes=processes):
+        for row in planned.train(bar=bar(), processes=processes):
             if processes.first:
                 say(passed(row, planned.spec.epochs))
 

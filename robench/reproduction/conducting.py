@@ -5,15 +5,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from robench import panel
+from robench import panel, sweeping
 from robench.archive import SOURCES
 from robench.campaign import trained_source
 from robench.data import Data
 from robench.environment import choose_device, describe
 from robench.errors import RunFailed, UserError
 from robench.evaluation import Subject
+from robench.executors.crew import ALONE, Crew
 from robench.grid import expand
 from robench.planning import Plan, Request, like
+from robench.plans import planned
 from robench.published import NONE, datasets
 from robench.records import Run
 from robench.reproduction import record
@@ -23,7 +25,6 @@ from robench.reproduction.recipe import Entry, Item, Recipe, Values, read, scale
 from robench.reproduction.record import Cell, Shown
 from robench.reproduction.selection import select
 from robench.runs import RunFolder, read_run
-from robench.sweeping import planned
 from robench.tables import settings as typed
 
 
@@ -55,13 +56,17 @@ class _Call:
     values: Values
     bar: bool
     loaded: dict[str, Data] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+    """Why runs that a crew has tried failed, by their keys."""
 
 
-def reproduce(asked: Asked, *, bar: bool = False) -> Iterator[tuple[Event, bool]]:
+def reproduce(
+    asked: Asked, *, bar: bool = False, crew: Crew = ALONE
+) -> Iterator[tuple[Event, bool]]:
     """Carry out every recipe asked for; yield each step and whether it is new.
 
     All is stored as soon as it is known, so that a repeated call goes on where the last stopped.
-    Mistakes in any recipe show before anything is trained.
+    Mistakes in any recipe show before anything is trained. A crew trains all recipes' runs first.
     """
     values = scale(asked.scale, asked.changes)
     recipes = [_on(read(name, values), asked.dataset) for name in dict.fromkeys(asked.recipes)]
@@ -73,9 +78,30 @@ def reproduce(asked: Asked, *, bar: bool = False) -> Iterator[tuple[Event, bool]
             for entry in item.attacks:
                 list(attacks_of(entry))  # raises for a setting that the attack lacks
     call = _Call(asked, values, bar)
-    for recipe, plans in [(recipe, _planned(call, recipe)) for recipe in recipes]:
-        yield recipe, True
-        yield from _carry_out(call, recipe, plans)
+    planned_for = [(recipe, _planned(call, recipe)) for recipe in recipes]
+    if crew.kind != "local":
+        for event in _by_crew(call, [plans for _, plans in planned_for], crew):
+            yield event, True
+    with sweeping.announcing(_each([plans for _, plans in planned_for])):
+        for recipe, plans in planned_for:
+            yield recipe, True
+            yield from _carry_out(call, recipe, plans)
+
+
+def _each(several: Sequence[Mapping[str, list[Plan]]]) -> list[Plan]:
+    """Return the plans of all recipes; what two of them need is there once."""
+    by_key = {one.spec.key: one for plans in several for own in plans.values() for one in own}
+    return list(by_key.values())
+
+
+def _by_crew(
+    call: _Call, several: Sequence[Mapping[str, list[Plan]]], crew: Crew
+) -> Iterator[sweeping.Event]:
+    """Train what is missing of all recipes; what two of them need is trained once."""
+    for event in sweeping.together(_each(several), crew.wait, crew=crew):
+        if isinstance(event, sweeping.Ended) and event.state == "failed":
+            call.failed[event.cell.spec.key] = event.reason
+        yield event
 
 
 def _on(recipe: Recipe, dataset: str | None) -> Recipe:
@@ -158,6 +184,8 @@ def _trained(
     folder = RunFolder(wanted.root / wanted.spec.key)
     yield wanted, not folder.done.exists()
     try:
+        if reason := call.failed.get(wanted.spec.key):
+            raise RunFailed(reason)
         for row in wanted.train(bar=call.bar):
             yield row, True
     except RunFailed as error:

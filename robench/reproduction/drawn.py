@@ -1,6 +1,5 @@
 """From a reproduction's records to what its figures show."""
 
-import base64
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -20,18 +19,16 @@ from robench.contents import (
     Mark,
     Moment,
     Panel,
-    Picture,
-    PictureRow,
     RobustnessCurve,
     Step,
     Track,
 )
 from robench.figures import line_of, mean_line, norm_axis
+from robench.pictured import gallery
 from robench.published import curve
 from robench.records import Run
 from robench.reproduction.record import Cell, Reproduction, Shown
 from robench.rounding import rounded, rounded_interval
-from robench.samples import Samples
 from robench.strengths import by_strength, point
 from robench.tables import strength, target
 
@@ -173,53 +170,13 @@ def _step(one: Served) -> Step:
     return Step(norm, rounded_interval(one.result.accuracy), one.cell.setting)
 
 
-def _gallery(
-    made: Reproduction, served: list[Served], archive: Archive, title: str
-) -> Gallery | None:
-    found = [(one, archive.samples(one.cell.evaluation)) for one in served]
-    rows: list[PictureRow] = []
-    shape = (0, 0, 0)
-    for one, samples in found:
-        if not rows:
-            rows.append(_pictures("clean", samples.image, samples.clean, samples, made))
-            shape = samples.image.transpose(0, 2, 3, 1).shape[1:]
-        moved = samples.adversarial - samples.image
-        scale = 0.5 / max(float(np.abs(moved).max()), 1e-9)
-        norm = np.sqrt(np.square(moved.reshape(len(moved), -1)).sum(axis=1)).mean()
-        change, label = f"change x {scale:.1f}", f"{one.cell.setting}, mean L2 {norm:.2f}"
-        rows.append(_pictures(change, 0.5 + scale * moved, None, samples, made))
-        rows.append(_pictures(label, samples.adversarial, samples.predicted, samples, made))
-    return Gallery(title, shape, tuple(rows))
-
-
-def _pictures(
-    label: str,
-    images: NDArray[np.float32],
-    predicted: NDArray[np.int16] | None,
-    samples: Samples,
-    made: Reproduction,
-) -> PictureRow:
-    """Return a row of pictures, each named by the class it is predicted as."""
-    bytes_ = (
-        np.round(np.clip(np.nan_to_num(images), 0, 1) * 255).astype(np.uint8).transpose(0, 2, 3, 1)
-    )
-    pictures = [
-        Picture(
-            pixels=base64.b64encode(np.ascontiguousarray(image).tobytes()).decode(),
-            caption="" if predicted is None else _name(made.classes, int(predicted[place])),
-            wrong=predicted is not None and bool(predicted[place] != samples.label[place]),
-        )
-        for place, image in enumerate(bytes_)
-    ]
-    return PictureRow(label, tuple(pictures))
+def _gallery(made: Reproduction, served: list[Served], archive: Archive, title: str) -> Gallery:
+    shown = [(one.cell.setting, archive.samples(one.cell.evaluation)) for one in served]
+    return gallery(title, shown, made.classes)
 
 
 def _kept(cell: Cell, run: Run | None) -> bool:
     return run is not None and any(kept.step == cell.step for kept in run.checkpoints)
-
-
-def _name(classes: Sequence[str], number: int) -> str:
-    return classes[number] if 0 <= number < len(classes) else f"class {number}"
 
 
 def _black(cell: Cell, results: Mapping[str, Result]) -> Result | None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from robench import campaign
+from robench import campaign, sweeping
 from robench.planning import Plan
 from robench.reproduction.recipe import Recipe
 from robench.reproduction.record import Reproduction
@@ -15,5 +15,5 @@ class Failed:
     reason: str
 
 
-Event = Recipe | Plan | campaign.Event | Failed | Reproduction
+Event = Recipe | Plan | campaign.Event | sweeping.Event | Failed | Reproduction
 """A recipe begins, a run begins, an epoch or an evaluation is done, a run failed, all is stored."""

@@ -1,10 +1,8 @@
 """Carry a run file out: train and evaluate what is missing, and record what was asked."""
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, replace
-from functools import partial
 from pathlib import Path
 
 from robench.archive import STUDIES
@@ -15,42 +13,56 @@ from robench.containment import contained
 from robench.data import Data
 from robench.environment import choose_device, describe
 from robench.errors import RunFailed
+from robench.executors.crew import ALONE, Crew
 from robench.planning import Plan
 from robench.records import Match, Run, Study
 from robench.runs import write_json
+from robench.studies.ahead import Ahead
 from robench.studies.events import Auditing, Evaluated, Evaluating, Event, Missed, Waiting
 from robench.studies.run_file import RunFile, plans_of
-from robench.sweeping import Ended, together
-
-PAUSE = 10.0
-"""Seconds between two looks at what another process is working on."""
-wait_a_while = partial(time.sleep, PAUSE)
+from robench.sweeping import Ended, Then, nothing, together
 
 
 def conduct(
-    file: RunFile, *, wait: Callable[[], object] = wait_a_while, bar: bool = False
+    file: RunFile,
+    *,
+    wait: Callable[[], object] = ALONE.wait,
+    bar: bool = False,
+    crew: Crew = ALONE,
 ) -> Iterator[Event]:
     """Train what is missing of a run file, carry its evaluations out in their order, audit.
 
     A training that fails stops no other, and no evaluation that matches nothing stops the next.
     All is stored as soon as it is known: a repeated call goes on where the last one stopped.
     Several processes share the trainings, each of which one of them does; the evaluations are
-    done by the first that comes to them, and the others wait. `wait` is called between two looks
+    done by the first that comes to them, and the others wait. A crew evaluates what it can while
+    others are trained; the evaluations in their order then find it. `wait` is called between looks
     at what another is working on. Raises UserError for a mistake before anything is written.
     """
     plans = plans_of(file)
     runs = []
-    for event in together(plans, wait, bar=bar):
-        yield event
-        runs += [event.run] if isinstance(event, Ended) and event.run else []
     folder = contained(file.runs, file.runs / STUDIES)
-    made = _study(file, plans)
-    write_json(folder / f"{made.name}.json", asdict(made))
-    yield made
-    if runs:
-        with ExitStack() as claim:
-            yield from _claim(claim, folder, wait)
+    with ExitStack() as claim:
+        then = nothing if crew.kind == "local" else _ahead(claim, folder, file, plans)
+        for event in together(plans, wait, bar=bar, crew=crew, then=then):
+            yield event
+            runs += [event.run] if isinstance(event, Ended) and event.run else []
+        made = _study(file, plans)
+        write_json(folder / f"{made.name}.json", asdict(made))
+        yield made
+        if runs:
+            if then is nothing:
+                yield from _claim(claim, folder, wait)
             yield from _evaluations(file, runs, plans[0].data, bar=bar)
+
+
+def _ahead(claim: ExitStack, folder: Path, file: RunFile, plans: Sequence[Plan]) -> Then:
+    """Return what evaluates while others are trained; nothing where another process evaluates."""
+    try:
+        claim.enter_context(claimed(folder))
+    except Busy:
+        return nothing
+    return Ahead(file.campaigns, plans).after
 
 
 def _study(file: RunFile, plans: Sequence[Plan]) -> Study:

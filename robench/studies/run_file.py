@@ -18,11 +18,11 @@ from robench.errors import UserError
 from robench.evaluation import check_independent
 from robench.panel import check_count
 from robench.planning import Plan, Request, like
+from robench.plans import planned
 from robench.published import NONE, datasets
 from robench.records import LONGEST
 from robench.spelling import suggestion
 from robench.studies import evaluations
-from robench.sweeping import planned
 
 KEYS = ("title", "published", "train", "evaluate")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from soak.faults import Fault
 
-APART = (".lock", ".partial")
+APART = (".lease", ".partial")
 """Ends of the names of files that say nothing."""
 
 
@@ -44,7 +44,7 @@ def inflict(fault: Fault, folder: Path) -> Damage:
     """Damage one file under `folder`; every kind of file is as likely as any other."""
     kinds: dict[str, list[Path]] = {}
     for path in files(folder):
-        if path.stat().st_size:
+        if path.stat().st_size and path.suffix != ".lease":  # unread, it is waited for minutes
             kinds.setdefault(_kind(path.relative_to(folder)), []).append(path)
     place = fault.choice * len(kinds)
     among = kinds[sorted(kinds)[int(place)]]

@@ -1,0 +1,1 @@
+"""Executors: who carries out what robench has decided to do, on one machine or several."""

@@ -1,0 +1,1 @@
+"""Classifiers that robench did not train: brought in, checked, attacked, reported beside others."""
