@@ -383,6 +383,7 @@ def test_the_published_run_file_asks_for_what_can_be_had(tmp_path: Path) -> None
     for one in file.requests:
         seeds.setdefault(one.defense, set()).add(one.seed)
     assert seeds == {name: {0, 1, 2} for name in ("baseline", "fgm", "pgd", "pgn")}
+    assert {one.precision for one in file.requests} == {"bf16"}  # the same runs on every machine
     assert [(one.targets, one.finals) for one in file.campaigns] == [
         *(((0.65, 0.70), False), ((0.65,), False), ((), True)),
     ]
