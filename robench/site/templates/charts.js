@@ -133,7 +133,7 @@ function readOut(table, data, lines, place) {
         element("th", { scope: "row" }, [element("span", { className: `dot v${row.place % COLOURS}`, ariaHidden: "true" }), row.name]),
         element("td", {}, [`${(line.accuracy[place] / 10000).toFixed(4)} `, element("small", { textContent: interval })]),
         element("td", { textContent: row.by.join("; ") }),
-        element("td", {}, row.runs.map((run) => element("code", { textContent: run }))),
+        element("td", {}, row.runs.map((run) => element("div", {}, [element("code", { textContent: run })]))),
       ]);
     }),
   );
