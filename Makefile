@@ -92,7 +92,7 @@ clean: ## remove .venv, builds and caches; runs and data stay
 	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache
 
 $(INSTALLED): requirements.lock pyproject.toml | $(UV)
-	$(UV) pip install --python .venv/bin/python --no-build --require-hashes -r requirements.lock
+	$(UV) pip install --python .venv/bin/python --no-build --compile-bytecode --require-hashes -r requirements.lock
 	$(UV) pip install --python .venv/bin/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
