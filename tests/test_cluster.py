@@ -124,6 +124,25 @@ def test_workers_and_head_are_killed_and_nothing_is_lost(tmp_path: Path) -> None
         assert [line.split()[2] for line in log].count("done") == 1
 
 
+@needs_ray
+@pytest.mark.parametrize("port", ["1", "70000"])
+def test_an_address_without_a_cluster_is_told_of_at_once(port: str) -> None:
+    with pytest.raises(UserError, match=rf"no Ray cluster at 127\.0\.0\.1:{port} \("):
+        Cluster(f"127.0.0.1:{port}", Needs(0.0, 1.0, 2))
+
+
+@needs_ray
+def test_a_cluster_that_has_ended_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = tmp_path / "ray" / "ray_current_cluster"
+    left.parent.mkdir()
+    left.write_text("127.0.0.1:1")
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    with pytest.raises(UserError, match=r"no Ray cluster at 127\.0\.0\.1:1 \("):
+        Cluster("auto", Needs(0.0, 1.0, 2))
+
+
 @pytest.mark.skipif(importlib.util.find_spec("ray") is not None, reason="Ray is installed")
 def test_without_ray_it_is_said_how_to_have_it() -> None:
     with pytest.raises(UserError, match=r"needs Ray, which is not installed: pip install 'robench"):

@@ -6,8 +6,10 @@ comes from it is text. Ray's usage statistics are off.
 
 import json
 import os
+import socket
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from robench.errors import UserError
@@ -16,6 +18,8 @@ from robench.executors.worker import safely, set_up, setup
 
 HANDED_ON = ("OMP_NUM_THREADS", "PYTHONPATH")
 """Of the environment of the command, what holds for its workers."""
+PATIENCE = 5.0
+"""Seconds for a cluster's port to answer."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +100,7 @@ class Cluster:
 def _join(address: str, needs: Needs) -> None:
     import ray
 
+    _check_answered(_current() if address == "auto" else address)
     # A cluster of this command alone has what is asked for, also on a machine of fewer cores.
     cores = (needs.workers or os.cpu_count() or 1) * needs.cores
     own = {} if address else {"num_cpus": max(1, int(cores)), "include_dashboard": False}
@@ -108,10 +113,36 @@ def _join(address: str, needs: Needs) -> None:
             **own,
         )
     except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
-        raise UserError(
-            f"no Ray cluster at {address or 'this machine'} ({str(error).partition(chr(10))[0]}); "
-            "start one (ray start --head), or leave --address out for one of this machine"
-        ) from None
+        raise _none_at(address, str(error).partition("\n")[0]) from None
+
+
+def _current() -> str:
+    """Return the address that Ray takes for `auto`, as `ray.init` documents it; empty: none."""
+    if named := os.environ.get("RAY_ADDRESS"):
+        return named
+    try:
+        kept = Path(os.environ.get("RAY_TMPDIR", "/tmp"), "ray", "ray_current_cluster")
+        return kept.read_text().strip()
+    except (OSError, ValueError):
+        return ""
+
+
+def _check_answered(address: str) -> None:
+    """Raise UserError where nobody listens at HOST:PORT, for which Ray would wait many minutes."""
+    host, colon, port = address.rpartition(":")
+    if not colon or not port.isdecimal() or "/" in host:
+        return  # what Ray looks up by itself
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=PATIENCE).close()
+    except (OSError, OverflowError) as error:
+        raise _none_at(address, str(error)) from None
+
+
+def _none_at(address: str, why: str) -> UserError:
+    return UserError(
+        f"no Ray cluster at {address or 'this machine'} ({why}); "
+        "start one (ray start --head), or leave --address out for one of this machine"
+    )
 
 
 def _environment() -> dict[str, str]:
