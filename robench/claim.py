@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
 
+from robench import mirrors
 from robench.errors import RunFailed, UserError
 from robench.holder import Holder, holder_of, myself
 
@@ -66,6 +67,8 @@ class Claim:
 
     path: Path
     """Its lease."""
+    check_store: mirrors.Check = lambda: None
+    """Does the same by the store that the folder mirrors."""
 
     def check(self) -> None:
         """Raise Lost where another process has taken the folder over."""
@@ -74,16 +77,20 @@ class Claim:
                 f"{self.path.parent} was taken over by another process: this one did not renew its "
                 f"lease for {EXPIRY:g} s; that one goes on"
             )
+        self.check_store()
 
 
 @contextmanager
 def claimed(folder: Path) -> Iterator[Claim]:
-    """Keep other processes from `folder` until the end; Busy where one is at work there."""
+    """Keep other processes from `folder` until the end; Busy where one is at work there.
+
+    Where it mirrors a store it is claimed there as well, from other hosts, and brought up to date.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     claim = _claim(folder)
     try:
-        with renewed(claim.path):
-            yield claim
+        with renewed(claim.path), mirrors.claimed(folder) as check_store:
+            yield Claim(claim.path, check_store)
     finally:
         with suppress(OSError):
             claim.path.unlink()
@@ -110,6 +117,18 @@ def leases(folder: Path) -> list[Lease]:
                 text, stamp = file.read(2000), os.fstat(file.fileno()).st_mtime
             found.append(Lease(path, holder_of(text), stamp))
     return found
+
+
+def seen(folder: Path, now: float) -> list[Lease]:
+    """Return the leases of a folder, those of a store that it mirrors too.
+
+    `now`: in seconds, by the clock of the folder. Nothing is to be decided by it.
+    """
+    there = [
+        Lease(folder / ENDING, holder_of(text.partition(b"\n")[0]), now - age)
+        for text, age in mirrors.holders(folder)
+    ]
+    return [*leases(folder), *there]
 
 
 def _claim(folder: Path) -> Claim:
@@ -156,7 +175,8 @@ def _renew(path: Path, stop: threading.Event) -> None:
     while not stop.wait(BEAT):
         try:
             os.utime(path)
+            mirrors.sent_again(path)
         except FileNotFoundError:
             return  # taken over: `Claim.check` tells
-        except OSError:
-            continue  # a file server may come back
+        except (OSError, UserError):
+            continue  # a file server, or a store, may come back

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from robench import weights
+from robench import files, weights
 from robench.aiming import aimed
 from robench.archive import EVALUATIONS, read_evaluation
 from robench.attack import AdaptiveAttack, Attack
@@ -152,7 +152,7 @@ def evaluate(
     made = _transferred(*asked, bar=bar) if source else _made(*asked, bar=bar)
     verdict = judge(subject.network, made.images, panel, named.attack.radius)
     record = _record(subject, named, panel, source, verdict, made)
-    path.unlink(missing_ok=True)  # an older one vouches for other arrays
+    files.remove(path)  # an older one vouches for other arrays
     verdict.outcomes.save(path.with_suffix(".npz"))
     if keep:
         first(keep, panel, made.images, verdict.outcomes).save(samples_path(path))

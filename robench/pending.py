@@ -14,10 +14,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from robench import files
 from robench.claim import EXPIRY, Lease, renewed
 from robench.conformance import from_json
 from robench.containment import contained
-from robench.errors import UserError
+from robench.errors import RunFailed, UserError
 from robench.holder import Holder, myself
 from robench.records import digest
 from robench.runs import RunFolder, read_json, write_json
@@ -72,11 +73,11 @@ def announced(runs: Path, cells: Sequence[Intended]) -> Iterator[None]:
         with renewed(path):
             yield
     finally:
-        with suppress(OSError):  # a failing disk is told of elsewhere
+        with suppress(OSError, RunFailed):  # a failing disk, or store, is told of elsewhere
             if _missing(runs, cells):
                 _write(replace(made, holder=None))
             else:
-                path.unlink(missing_ok=True)
+                files.remove(path)
 
 
 def pending(runs: Path) -> list[Pending]:
@@ -126,4 +127,4 @@ def _clear(runs: Path, mine: Pending | None = None) -> None:
         left = _missing(runs, other.cells)
         taken_on = mine and mine.path != other.path and left <= {one.run for one in mine.cells}
         if not left or (taken_on and not other.living(now)):
-            other.path.unlink(missing_ok=True)
+            files.remove(other.path)

@@ -7,7 +7,7 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from robench import files, runs, weights
+from robench import files, mirrors, runs, weights
 from robench.conformance import from_json
 from robench.errors import UserError
 from robench.ladder import Ladder, Measured
@@ -91,13 +91,15 @@ def finished(folder: RunFolder, spec: RunSpec, processes: Processes) -> bool:
 
     UserError for a folder that a newer robench wrote, or whose records are damaged.
     """
+    if processes.first:
+        mirrors.refresh(folder.path)
     if done := folder.done.exists():
         runs.check_vouched(folder)
     if folder.manifest.exists():
         runs.read_json(folder.manifest)
     processes.agree([spec.key, done], APART)
     if done and processes.first:
-        folder.state.unlink(missing_ok=True)  # left where the run was killed right after DONE
+        files.remove(folder.state)  # left where the run was killed right after DONE
     return done
 
 
@@ -149,7 +151,7 @@ def _forget_unfinished(folder: RunFolder, progress: Progress) -> None:
     recorded = {row.file for row in progress.checkpoints}
     for path in folder.rungs.glob("*.safetensors"):
         if path.relative_to(folder.path).as_posix() not in recorded:
-            path.unlink()
+            files.remove(path)
     for path in folder.path.rglob(".*.partial"):
         path.unlink()  # of a write that was killed
     write_tables(folder, progress)
@@ -175,7 +177,7 @@ def _keep_final(
     )
     write_tables(folder, Progress(progress.history, [*progress.checkpoints, final]))
     runs.vouch(folder)
-    folder.state.unlink(missing_ok=True)
+    files.remove(folder.state)
 
 
 def write_tables(folder: RunFolder, progress: Progress) -> None:

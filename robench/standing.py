@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from robench.claim import leases
+from robench.claim import seen
 from robench.conformance import from_json
 from robench.containment import contained
 from robench.errors import UserError
@@ -64,7 +64,7 @@ def standings(runs: Path) -> list[Standing]:
 def standing_of(runs: Path, path: Path) -> Standing | None:
     """Return how far the run at `path` under `runs` is; None where no run is there."""
     now = time.time()
-    held = [one for one in leases(path) if one.living(now)] if path.is_dir() else []
+    held = [one for one in seen(path, now) if one.living(now)] if path.is_dir() else []
     folder = RunFolder(contained(runs, path))
     if not held and not folder.manifest.is_file():
         return None

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from robench import mirrors
 from robench.conformance import from_json
 from robench.errors import UserError
 from robench.executors import schedule
@@ -105,7 +106,10 @@ class Trainings:
         if task.name not in self._cells:
             return False
         wanted, _ = self._cells[task.name]
-        return RunFolder(wanted.root / wanted.spec.key).done.exists()
+        folder = RunFolder(wanted.root / wanted.spec.key)
+        if not folder.done.exists():
+            mirrors.refresh(folder.path)
+        return folder.done.exists()
 
     def come_back(self) -> list[Task]:
         """Return the tasks that were busy when they were last begun."""

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from robench import archive, panel, weights
+from robench import archive, mirrors, panel, weights
 from robench.archive import EVALUATIONS, GENERATORS, Archive, Result
 from robench.attacking import BATCH, exact, judge
 from robench.containment import contained
@@ -141,7 +141,9 @@ def verify_run(
 def _holding(kept: Checkpoint, roots: Sequence[Path]) -> Path | None:
     """Return the first run folder that holds the weights of a checkpoint; None where none does."""
     for root in roots:
-        if contained(root / kept.run, root / kept.run / kept.file).is_file():
+        path = contained(root / kept.run, root / kept.run / kept.file)
+        mirrors.fetch(path)
+        if path.is_file():
             return root / kept.run
     return None
 

@@ -6,6 +6,8 @@ RUNS/logs/<run>.log     what was said of a training, the output of plugins and t
 import time
 from pathlib import Path
 
+from robench import mirrors
+
 LOGS = "logs"
 """Folder under the runs folder."""
 TAIL = 4096
@@ -17,6 +19,7 @@ def note(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8") as log:
         log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {text}\n")
+    mirrors.sent_again(path)
 
 
 def last_line(path: Path) -> str:

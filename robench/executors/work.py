@@ -2,10 +2,9 @@
 
 from collections.abc import Generator, Mapping
 from dataclasses import asdict, fields, replace
-from pathlib import Path
 from typing import Any, TypeVar
 
-from robench import panel
+from robench import mirrors, panel
 from robench.archive import SOURCES
 from robench.campaign import Campaign, attacked, attacks_of, source_of
 from robench.claim import Busy
@@ -36,7 +35,7 @@ def training(wanted: Plan) -> Task:
     """
     root = wanted.root.absolute()
     log = contained(root, root / LOGS / f"{wanted.spec.key}.log")
-    asked = {"run": wanted.spec.key, "request": as_json(wanted.request), "log": str(log)}
+    asked = {"run": wanted.spec.key, "request": as_json(wanted.request), "log": mirrors.named(log)}
     return Task(str(root / wanted.spec.key), "train", asked)
 
 
@@ -64,22 +63,22 @@ def _of(campaign: Campaign, run: Run) -> dict[str, Any]:
 
 def _log(campaign: Campaign, key: str) -> str:
     root = campaign.runs.absolute()
-    return str(contained(root, root / LOGS / f"{key}.log"))
+    return mirrors.named(contained(root, root / LOGS / f"{key}.log"))
 
 
 def as_json(asked: Request | Campaign) -> dict[str, Any]:
-    """Return what is asked for as JSON; its folders by their whole paths."""
-    paths = {name: getattr(asked, name) for name in PATHS}
+    """Return what is asked for as JSON; its folders by their whole paths, or URLs."""
+    paths = {name: getattr(asked, name) for name in PATHS if getattr(asked, name) is not None}
     return {
         **{one.name: getattr(asked, one.name) for one in fields(asked)},
         "settings": dict(asked.settings),
-        **{name: None if path is None else str(path.absolute()) for name, path in paths.items()},
+        **{name: mirrors.named(path.absolute()) for name, path in paths.items()},
     }
 
 
 def from_json(kind: type[Asked], content: Mapping[str, Any]) -> Asked:
     """Return what `as_json` wrote."""
-    paths = {name: None if content[name] is None else Path(content[name]) for name in PATHS}
+    paths = {name: mirrors.local(content[name]) for name in PATHS if content[name] is not None}
     return kind(**{**content, **paths})
 
 
@@ -100,7 +99,7 @@ class Work:
 
     def done(self, task: Task) -> Saying:
         """Do a task; what cannot be had or fails is said, and ends it."""
-        log = Path(task.asked["log"])
+        log = mirrors.local(task.asked["log"])
         begun = False
         try:
             for message in _KINDS[task.kind](self, task):
@@ -168,6 +167,7 @@ class Work:
     def _evaluated(self, task: Task) -> tuple[Campaign, Run, Data]:
         """Return what a task evaluates: by which campaign, the run, its data."""
         campaign = from_json(Campaign, task.asked["campaign"])
+        mirrors.refresh(campaign.runs / task.asked["run"])
         run = read_run(campaign.runs / task.asked["run"])
         name = repr([run.spec.data, run.spec.validation, sorted(run.spec.dataset_settings.items())])
         if name not in self._loaded:

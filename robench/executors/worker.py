@@ -16,6 +16,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TextIO
 
+from robench import mirrors
 from robench.executors.executor import Task
 
 GRACE = 10.0
@@ -41,15 +42,19 @@ def main() -> None:
 
 
 def set_up(said: Mapping[str, Any]) -> None:
-    """Make this process one of the command that `said` tells of: its arguments, its folder."""
+    """Make this process one of the command that `said` tells of: arguments, folder, stores."""
     sys.argv = list(said["arguments"])
     if Path(said["directory"]).is_dir():
         os.chdir(said["directory"])
+    for url in said["stores"]:
+        from robench.store.opening import placed
+
+        placed(url)
 
 
 def setup() -> dict[str, Any]:
     """Return what `set_up` needs to know of this process."""
-    return {"arguments": sys.argv, "directory": os.getcwd()}
+    return {"arguments": sys.argv, "directory": os.getcwd(), "stores": mirrors.urls()}
 
 
 def safely(work: Any, task: Task) -> Iterator[Mapping[str, Any]]:
@@ -57,7 +62,7 @@ def safely(work: Any, task: Task) -> Iterator[Mapping[str, Any]]:
     from robench.executors.log import note
     from robench.executors.work import ended
 
-    log = Path(task.asked["log"])
+    log = mirrors.local(task.asked["log"])
     with _printing_into(log):
         try:
             yield from work.done(task)

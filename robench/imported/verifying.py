@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from robench import mirrors
 from robench.archive import Archive
 from robench.containment import contained
 from robench.data import Data
@@ -41,6 +42,7 @@ def verify_imported(
             why = "the data set is not at hand; say --data-dir"
             yield Finding(there.key, "pixels", 0, 0, left=why)
     subject: Subject | None = None
+    mirrors.fetch(path)
     if runs is not None and not path.is_file():
         yield Finding(there.key, "predictions", 0, 0, left=f"no weights at {path}")
     else:

@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from robench import mirrors
 from robench.archive import STUDIES
 from robench.campaign import Campaign, NothingMatches, audited_before, audits
 from robench.campaign import conduct as evaluated
@@ -53,6 +54,7 @@ def conduct(
         if runs:
             if then is nothing:
                 yield from _claim(claim, folder, wait)
+            mirrors.refresh(file.runs)  # what workers on other hosts, or another command, made
             yield from _evaluations(file, runs, plans[0].data, bar=bar)
 
 
