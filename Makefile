@@ -83,7 +83,7 @@ check: $(INSTALLED) ## lint, formatting and types
 	.venv/bin/mypy
 
 lock: $(UV) ## rewrite requirements.lock; LOCK_ARGS=--upgrade takes the newest versions
-	$(UV) pip compile pyproject.toml --group dev --group docs --group browser --group cluster --extra html \
+	$(UV) pip compile pyproject.toml --group dev --group docs --group browser --group cluster --group store --extra html \
 		--universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-emit-find-links --quiet \
 		--custom-compile-command "make lock" $(LOCK_ARGS) --output-file requirements.lock

@@ -1,0 +1,1 @@
+"""State in an object store: a mirror folder on each host, kept in step with it."""
