@@ -87,7 +87,7 @@ def report(
     `html`: a folder for the page in HTML, as `index.html`, too. Raises `robench.UserError` for a
     record that cannot be read, and for `html` without the extra `robench[html]`.
     """
-    leaderboard.publish(Path(runs), Path(out))
+    leaderboard.publish(_place(runs), Path(out))
     leaderboard.write(Path(out))
     if html is not None:
         from robench.site import writing  # seaborn takes a second to import
@@ -118,7 +118,7 @@ def study(
     from robench.sweeping import Ended
 
     images = None if data_dir is None else Path(data_dir)
-    wanted = run_file.read(Path(file), Path(runs), images, device)
+    wanted = run_file.read(Path(file), _place(runs), images, device)
     reasons = [
         event.reason
         for event in conduct(wanted, bar=progress)
@@ -173,7 +173,7 @@ def checkpoints(runs: Path | str = "runs") -> "pd.DataFrame":
             "final": kept.final,
             "seconds_per_epoch": run.seconds_per_epoch,
         }
-        for run in read_runs(Path(runs))
+        for run in read_runs(_place(runs))
         for kept in run.checkpoints
     ]
     return pd.DataFrame(rows, columns=_CHECKPOINT_COLUMNS)
@@ -189,7 +189,7 @@ def evaluations(runs: Path | str = "runs") -> "pd.DataFrame":
     """
     import pandas as pd
 
-    found = archive.read(Path(runs))
+    found = archive.read(_place(runs))
     columns = [*_EVALUATION_COLUMNS, *(m + end for m in _METRICS for end in ("", "_low", "_high"))]
     return pd.DataFrame(_evaluation_rows(found), columns=columns)
 
@@ -202,13 +202,26 @@ def _taken(asked: dict[str, Any], model: "str | nn.Module") -> Brought:
 
 
 def _with_paths(request: dict[str, Any]) -> dict[str, Any]:
-    """Let folders be given as text too."""
-    return {
-        name: Path(value)
-        if name in ("runs", "data_dir", "model_file") and value is not None
-        else value
-        for name, value in request.items()
+    """Let folders be given as text too, and the runs folder as the URL of a store."""
+    paths = {
+        name: Path(request[name])
+        for name in ("data_dir", "model_file")
+        if request.get(name) is not None
     }
+    runs = {"runs": _place(request["runs"])} if request.get("runs") is not None else {}
+    return {**request, **paths, **runs}
+
+
+def _place(runs: Path | str) -> Path:
+    """Return a runs folder; of the URL of a store, what mirrors it, up to date but for weights."""
+    if isinstance(runs, Path) or "://" not in runs:
+        return Path(runs)
+    from robench import mirrors
+    from robench.store.opening import placed
+
+    root = placed(runs)
+    mirrors.refresh(root)
+    return root
 
 
 def _evaluation_rows(found: Archive) -> list[dict[str, Setting]]:

@@ -6,6 +6,7 @@ import click
 
 from robench.cli.options import json_option, out_option, records_of
 from robench.cli.printing import emit, say
+from robench.cli.stores import RunsFolder
 
 
 @click.command(name="explain")
@@ -15,8 +16,8 @@ from robench.cli.printing import emit, say
 @out_option()
 @click.option(
     "--runs",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder of runs to ask instead of the leaderboard.",
+    type=RunsFolder(),
+    help="Folder of runs, or URL, to ask instead of the leaderboard.",
 )
 def command(
     question: tuple[str, ...], target: float | None, out: Path, runs: Path | None, *, as_json: bool

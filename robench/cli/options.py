@@ -8,6 +8,7 @@ import click
 
 from robench.cli.completion import plugins
 from robench.cli.printing import QUIET
+from robench.cli.stores import RunsFolder
 from robench.errors import UserError
 from robench.plugins import DATASETS, DEFENSES, MODELS
 
@@ -21,11 +22,11 @@ def runs_option() -> Decorator:
     """Add `--runs`."""
     return click.option(
         "--runs",
-        type=click.Path(path_type=Path, file_okay=False),
+        type=RunsFolder(),
         default=Path("runs"),
         show_default=True,
         envvar="ROBENCH_RUNS",
-        help="Folder of trained runs and their evaluations.",
+        help="Folder of trained runs and their evaluations, or s3://BUCKET/PREFIX.",
     )
 
 

@@ -13,10 +13,11 @@ QUIET = "robench.quiet"
 
 def say(text: str = "", *, err: bool = False, bold: bool = False) -> None:
     """Print lines on standard output, or standard error. Under `--quiet` the latter alone."""
+    from robench.mirrors import shown
     from robench.visible import visible
 
     if err or not quiet():
-        click.secho(visible(text), err=err, bold=bold or None)
+        click.secho(visible(shown(text)), err=err, bold=bold or None)
 
 
 def columns(rows: Sequence[Sequence[str]]) -> str:

@@ -28,6 +28,7 @@ def command(pairs: tuple[str, ...], width: float | None, **options: Any) -> None
 
     Under torchrun, its processes train the run together.
     """
+    from robench import mirrors
     from robench.planning import Request, plan
     from robench.processes import joined
     from robench.runs import RunFolder
@@ -36,6 +37,8 @@ def command(pairs: tuple[str, ...], width: float | None, **options: Any) -> None
         with processes.first_before_others():  # who fetches and decodes images for all
             planned = plan(Request(settings=with_width(parse_pairs(pairs), width), **options))
         folder = RunFolder(planned.root / planned.spec.key)
+        if processes.first:
+            mirrors.refresh(folder.path)
         there = " is finished already" if folder.done.exists() else ""
         if processes.first:
             say(f"{folder.path}{there}")
