@@ -12,7 +12,9 @@ import pytest
 import readers
 import submitting
 import tiny
+from bucketing import Buckets, serving_buckets
 from readers import Reader
+from robench import mirrors
 from robench.data import Data
 from robench.planning import data_of
 from robench.runs import read_runs
@@ -88,3 +90,25 @@ def submitted(stock: Path, tints: Path, tmp_path_factory: pytest.TempPathFactory
     for name, weights in (("light", False), ("heavy", True)):
         submit(runs, [submitting.ROW], place / f"{name}.robench", weights=weights)
     return place
+
+
+@pytest.fixture(scope="session")
+def bucket_server() -> Iterator[Buckets]:
+    """Return a server of buckets."""
+    with serving_buckets() as found:
+        yield found
+
+
+@pytest.fixture
+def buckets(bucket_server: Buckets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Buckets:
+    """Return the server as it is at first, known to robench; the first host's mirrors are empty."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.setenv(name, "me")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", bucket_server.address)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setattr(mirrors, "_KEPT", {})
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "first"))
+    bucket_server.ignores_conditions, bucket_server.refuses = False, lambda method, path: False
+    bucket_server.asked.clear()
+    return bucket_server

@@ -16,8 +16,8 @@ from robench.errors import UserError
 from robench.executors.executor import DIED, ENDED, News, Task
 from robench.executors.worker import safely, set_up, setup
 
-HANDED_ON = ("OMP_NUM_THREADS", "PYTHONPATH")
-"""Of the environment of the command, what holds for its workers."""
+HANDED_ON = ("OMP_NUM_THREADS", "PYTHONPATH", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3")
+"""Of the environment of the command, what holds for its workers; no secret."""
 PATIENCE = 5.0
 """Seconds for a cluster's port to answer."""
 
