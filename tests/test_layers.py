@@ -44,12 +44,17 @@ CONTRACTS = {
     "robench.zoos": {"robench.errors", "robench.zoo"},
 }
 """What a plugin may know of the harness: its contract, and what holds nothing of the harness."""
-LATE = ("adv_lib", "foolbox", "ray", "robustbench", "torchattacks")
-"""Packages that may not be there, imported only when they are asked for."""
+LATE = ("adv_lib", "foolbox", "fsspec", "ray", "robustbench", "s3fs", "torchattacks")
+"""Packages that may not be there, or are for few, imported only when they are asked for."""
+STORE = "robench.store"
+"""Known to who opens a store alone: all else asks `robench.mirrors`, which knows none."""
+OPENERS = ("robench.api", "robench.cli.stores", "robench.executors.worker")
 LIGHT = {
     "robench": set[str](),
     "robench.errors": set[str](),
     "robench.files": set[str](),
+    "robench.mirrors": set[str](),
+    "robench.store.opening": set[str](),
     "robench.records": set[str](),
     "robench.settings": set[str](),
     "robench.plugins": set[str](),
@@ -198,6 +203,14 @@ def test_commands_import_the_harness_only_when_they_run(module: str) -> None:
         if one.top and not one.typing and one.package not in sys.stdlib_module_names:
             assert one.name in allowed or under(one.name, "robench.cli"), one.name
     assert not loaded(module) & HEAVY
+
+
+@every
+def test_a_store_is_known_to_who_opens_it(module: str) -> None:
+    if not under(module, STORE):
+        known = [one for one in imports(module) if under(one.name, STORE)]
+        assert not known or module in OPENERS
+        assert all(one.name == f"{STORE}.opening" and not one.top for one in known)
 
 
 @every
