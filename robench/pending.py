@@ -18,7 +18,7 @@ from robench import files
 from robench.claim import EXPIRY, Lease, renewed
 from robench.conformance import from_json
 from robench.containment import contained
-from robench.errors import RunFailed, UserError
+from robench.errors import UserError
 from robench.holder import Holder, myself
 from robench.records import digest
 from robench.runs import RunFolder, read_json, write_json
@@ -73,7 +73,7 @@ def announced(runs: Path, cells: Sequence[Intended]) -> Iterator[None]:
         with renewed(path):
             yield
     finally:
-        with suppress(OSError, RunFailed):  # a failing disk, or store, is told of elsewhere
+        with suppress(OSError, UserError):  # a failing disk, or store, is told of elsewhere
             if _missing(runs, cells):
                 _write(replace(made, holder=None))
             else:

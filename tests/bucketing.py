@@ -15,7 +15,7 @@ class Buckets:
 
     def __init__(self) -> None:
         """Begin with nothing."""
-        from moto.server import DomainDispatcherApplication, create_backend_app
+        from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
         from werkzeug.serving import make_server
 
         # moto looks whether an object is there and then puts it; the lock makes that one step.

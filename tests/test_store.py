@@ -138,6 +138,10 @@ def test_who_was_taken_over_writes_no_further_epoch(
         n: c for n, c in before.items() if n != name
     }
     assert after[name] == foreign(60.0)  # who has taken over keeps it
+    elsewhere(monkeypatch, tmp_path)
+    status = tiny.robench("status", "--runs", url).out
+    assert "running" in status
+    assert "process 7 on other" in status
 
 
 def foreign(expiry: float) -> bytes:
@@ -175,7 +179,8 @@ def test_a_killed_process_of_this_host_is_succeeded_at_once(buckets: Buckets) ->
 def test_of_many_that_claim_at_once_never_two_go_on(
     kind: type[Conditional] | type[WrittenThenListed], buckets: Buckets
 ) -> None:
-    url, won, start = buckets.made(), [], threading.Barrier(12)
+    url, start = buckets.made(), threading.Barrier(12)
+    won: list[Conditional | WrittenThenListed] = []
     objects = objects_of(url)
     buckets.put(url, "run/.lease" if kind is Conditional else "run/.1-a.lease", foreign(-1.0))
 
@@ -191,12 +196,12 @@ def test_of_many_that_claim_at_once_never_two_go_on(
         one.join()
     # With conditional puts one wins; without, all may withdraw.
     assert len(won) == 1 if kind is Conditional else len(won) <= 1
-    for one in won:
-        one.renew()
-        one.check()
-        one.release()
+    for winner in won:
+        winner.renew()
+        winner.check()
+        winner.release()
         with pytest.raises(Lost):
-            one.check()
+            winner.check()
 
 
 def test_a_lease_is_renewed_and_only_as_long_as_it_is_mine(

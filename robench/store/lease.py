@@ -16,9 +16,9 @@ from typing import Protocol
 
 from robench import claim
 from robench.claim import Busy, Lost
+from robench.errors import UserError
 from robench.holder import Holder, holder_of, myself
 from robench.mirrors import Check
-from robench.store.failing import Unreachable
 from robench.store.objects import Got, Objects
 
 _TRIES = 4
@@ -47,7 +47,7 @@ def held(lease: Lease) -> Iterator[Check]:
         yield lease.check
     finally:
         stop.set()
-        with suppress(Unreachable):  # it then ends by its age
+        with suppress(UserError):  # it then ends by its age
             lease.release()
 
 
