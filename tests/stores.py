@@ -1,5 +1,6 @@
 """What tests of runs in a store do: be another host, copy the store, compare runs."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,8 @@ import pytest
 
 from bucketing import Buckets
 from robench import files, mirrors
+from robench.claim import EXPIRY
+from robench.holder import myself
 from robench.runs import RunFolder
 from test_workers import outcome
 
@@ -29,3 +32,9 @@ def copied(buckets: Buckets, url: str, to: Path) -> Path:
     for name, content in buckets.objects(url).items():
         files.write(to / name, content)
     return to
+
+
+def foreign(expiry: float) -> bytes:
+    """Return the lease of a process on another host."""
+    other = replace(myself(EXPIRY), host="other", place="other", process=7, expiry=expiry)
+    return f"{other.as_text()}\nmark\n".encode()

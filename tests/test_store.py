@@ -1,10 +1,7 @@
 """Runs in a store: what lies there when, who may work on it, what of it is not taken."""
 
-import os
 import sys
-import threading
 import time
-from contextlib import suppress
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -16,18 +13,14 @@ pytest.importorskip("s3fs")
 
 import tiny
 from bucketing import Buckets
-from robench import claim, mirrors
-from robench.claim import EXPIRY, Busy, Lost, claimed
+from robench import mirrors
+from robench.claim import Busy, Lost
 from robench.errors import UserError
-from robench.holder import myself
 from robench.runs import RunFolder
-from robench.store import lease
-from robench.store.lease import Conditional
 from robench.store.listed import WrittenThenListed
 from robench.store.objects import Objects
 from robench.store.opening import placed
-from robench.store.s3 import S3
-from stores import copied, elsewhere, made
+from stores import copied, elsewhere, foreign, made
 
 pytestmark = pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning")
 
@@ -36,13 +29,6 @@ def words(data: Path, url: str, **options: object) -> list[object]:
     """Return the words of a small training to a store."""
     of = tiny.options(data, Path("runs"), **options)
     return ["train", "--defense", "fgm", *of, "--runs", url]
-
-
-def objects_of(url: str) -> S3:
-    """Return the objects of a store."""
-    import s3fs
-
-    return S3(url, s3fs.S3FileSystem(), url.removeprefix("s3://"))
 
 
 def test_a_run_lies_in_the_store_as_it_would_in_a_folder(
@@ -142,102 +128,6 @@ def test_who_was_taken_over_writes_no_further_epoch(
     status = tiny.robench("status", "--runs", url).out
     assert "running" in status
     assert "process 7 on other" in status
-
-
-def foreign(expiry: float) -> bytes:
-    """Return the lease of a process on another host."""
-    other = replace(myself(EXPIRY), host="other", place="other", process=7, expiry=expiry)
-    return f"{other.as_text()}\nmark\n".encode()
-
-
-def test_a_lease_ends_by_the_time_of_the_store(
-    buckets: Buckets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    url = buckets.made()
-    root = placed(url)
-    buckets.put(url, "run/.lease", foreign(1.5))
-    said = f"{url}/run is being worked on by process 7 on other; wait for it"
-    with pytest.raises(Busy, match=said), claimed(root / "run"):
-        pytest.fail("let in")
-    time.sleep(3.1)
-    monkeypatch.setattr(lease, "time", None)  # no clock of this host is asked
-    with claimed(root / "run") as mine:
-        mine.check()
-        assert b"mark" not in buckets.objects(url)["run/.lease"]
-    assert "run/.lease" not in buckets.objects(url)
-
-
-def test_a_killed_process_of_this_host_is_succeeded_at_once(buckets: Buckets) -> None:
-    url = buckets.made()
-    gone = replace(myself(EXPIRY), process=2**22 + 1)
-    buckets.put(url, "run/.lease", gone.as_text().encode())
-    with claimed(placed(url) / "run") as mine:
-        mine.check()
-
-
-@pytest.mark.parametrize("kind", [Conditional, WrittenThenListed])
-def test_of_many_that_claim_at_once_never_two_go_on(
-    kind: type[Conditional] | type[WrittenThenListed], buckets: Buckets
-) -> None:
-    url, start = buckets.made(), threading.Barrier(12)
-    won: list[Conditional | WrittenThenListed] = []
-    objects = objects_of(url)
-    buckets.put(url, "run/.lease" if kind is Conditional else "run/.1-a.lease", foreign(-1.0))
-
-    def contend() -> None:
-        start.wait()
-        with suppress(Busy):
-            won.append(kind(objects, "run"))
-
-    threads = [threading.Thread(target=contend) for _ in range(12)]
-    for one in threads:
-        one.start()
-    for one in threads:
-        one.join()
-    # With conditional puts one wins; without, all may withdraw.
-    assert len(won) == 1 if kind is Conditional else len(won) <= 1
-    for winner in won:
-        winner.renew()
-        winner.check()
-        winner.release()
-        with pytest.raises(Lost):
-            winner.check()
-
-
-def test_a_lease_is_renewed_and_only_as_long_as_it_is_mine(
-    buckets: Buckets, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    url = buckets.made()
-    monkeypatch.setattr(claim, "BEAT", 0.05)
-    with claimed(placed(url) / "run") as mine:
-        first = buckets.objects(url)["run/.lease"]
-        time.sleep(0.5)
-        assert buckets.objects(url)["run/.lease"] != first
-        mine.check()
-        buckets.put(url, "run/.lease", foreign(60.0))
-        time.sleep(0.5)
-        assert buckets.objects(url)["run/.lease"] == foreign(60.0)
-        with pytest.raises(Lost):
-            mine.check()
-    assert buckets.objects(url)["run/.lease"] == foreign(60.0)
-
-
-def test_a_store_without_conditions_has_leases_too(buckets: Buckets) -> None:
-    url = buckets.made()
-    assert objects_of(url).honours_conditions()
-    buckets.ignores_conditions = True
-    assert not objects_of(url).honours_conditions()
-    root = placed(url)
-    with claimed(root / "run") as mine:
-        (name,) = buckets.objects(url)
-        assert name.startswith(f"run/.{os.getpid()}-")
-        with pytest.raises(Busy):
-            WrittenThenListed(objects_of(url), "run")
-        mine.check()
-        buckets.remove(url, name)
-        with pytest.raises(Lost):
-            mine.check()
-    assert buckets.objects(url) == {}
 
 
 def test_any_file_system_of_fsspec_will_do(tints: Path, tmp_path: Path) -> None:
