@@ -109,6 +109,25 @@ def test_normalised_by_other_values_than_trained_with_is_noticed(data: Data) -> 
         preflight.check(Centred().eval(), data)
 
 
+@pytest.mark.parametrize(("wrong", "noticed"), [(4, False), (9, True)])
+def test_a_few_images_more_in_another_range_may_be_chance(
+    data: Data, wrong: int, noticed: bool
+) -> None:
+    class Unsure(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            if x.max() > 1:
+                return strangers.tints()(x / 255)
+            said = strangers.tints()(x)
+            return torch.cat([said[:wrong].roll(1, dims=1), said[wrong:]])
+
+    assert len(data.test) == 36
+    if noticed:
+        with pytest.raises(UserError, match="in \\[0, 255\\]"):
+            preflight.check(Unsure().eval(), data)
+    else:
+        assert preflight.check(Unsure().eval(), data) == pytest.approx(32 / 36)
+
+
 def test_grey_images_are_asked_for_ranges_of_one_channel(data: Data) -> None:
     def grey(x: torch.Tensor) -> torch.Tensor:
         return x.float().mean(dim=-1, keepdim=True).to(torch.uint8)

@@ -156,4 +156,7 @@ def test_bf16_stays_within_its_rounding_of_the_plain_loop(
     means, _ = reference(planned, loss_of)
     epochs, _ = trained(planned)
     assert means[-1] < means[0]
-    assert [epoch.loss for epoch in epochs] == pytest.approx(means, rel=0.01)
+    # Each step amplifies the rounding of the last, and most so where it is differentiated through;
+    # processors round differently: 0.55 % and 1.5 % were seen.
+    apart = 0.03 if "through" in name else 0.015
+    assert [epoch.loss for epoch in epochs] == pytest.approx(means, rel=apart)

@@ -6,6 +6,7 @@ through a virtual cable. Skipped without Ray, or where no namespaces can be made
 
 import importlib.util
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -69,12 +70,19 @@ def cable() -> Iterator[None]:
         yield
 
 
+def guarded() -> dict[str, str]:
+    """Return the environment of what belongs to a cluster that asks for its token."""
+    return {**os.environ, "RAY_AUTH_MODE": "token"}
+
+
 @contextmanager
 def node(place: int, *words: str) -> Iterator[None]:
     """Have Ray run on a host, with one core to give away."""
     ray = [str(Path(sys.executable).with_name("ray")), "start", "--block", "--num-cpus", "1"]
     asked = on(place, [*ray, "--node-ip-address", address(place), *words])
-    started = subprocess.Popen(asked, stdout=subprocess.DEVNULL, start_new_session=True)
+    started = subprocess.Popen(
+        asked, env=guarded(), stdout=subprocess.DEVNULL, start_new_session=True
+    )
     try:
         yield
     finally:
@@ -83,10 +91,11 @@ def node(place: int, *words: str) -> Iterator[None]:
 
 
 def nodes() -> int:
-    """Return how many hosts the cluster has."""
+    """Return how many hosts the cluster has; 0 while it does not answer."""
     asked = f"import ray; ray.init(address='{address(0)}:{PORT}', logging_level='ERROR'); "
     asked += "print(sum(one['Alive'] for one in ray.nodes()))"
-    told = subprocess.run(on(0, [sys.executable, "-c", asked]), capture_output=True, text=True)
+    words = on(0, [sys.executable, "-c", asked])
+    told = subprocess.run(words, env=guarded(), capture_output=True, text=True)
     return int(told.stdout) if told.returncode == 0 else 0
 
 
@@ -99,6 +108,9 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         pytest.skip("no `ip` and `unshare` (Debian: iproute2, util-linux)")
     monkeypatch.setenv("RAY_worker_niceness", "0")
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    # The cluster asks for a token, and robench shows it without being told to.
+    monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
     with ExitStack() as after:
         # Short, as it is part of the names of sockets; no `auto` will find this cluster.
         apart = after.enter_context(tempfile.TemporaryDirectory(prefix="rb", dir="/tmp"))

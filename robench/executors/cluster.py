@@ -41,6 +41,10 @@ class Cluster:
         Raises UserError where Ray is not installed, or there is no such cluster.
         """
         os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # read by `ray.init`, and by what it starts
+        if address and _token_at_hand():
+            # Where there is a token, `ray start --head` asks for it, but a driver shows it only if
+            # told to before Ray is imported. A cluster that asks for none takes no offence.
+            os.environ.setdefault("RAY_AUTH_MODE", "token")
         try:
             import ray
         except ImportError:
@@ -114,6 +118,12 @@ def _join(address: str, needs: Needs) -> None:
         )
     except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
         raise _none_at(address, str(error).partition("\n")[0]) from None
+
+
+def _token_at_hand() -> bool:
+    """Tell whether Ray would find a token, in the places that it documents."""
+    named = os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH")
+    return bool(named) or (Path.home() / ".ray" / "auth_token").is_file()
 
 
 def _current() -> str:

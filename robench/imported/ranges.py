@@ -34,7 +34,8 @@ def check_range(network: nn.Module, x: Tensor, y: Tensor, accuracy: float) -> No
         said = logits(network, (x - _a_channel(mean, x)) / _a_channel(std, x)).argmax(dim=1)
         found.append((float((said == y).float().mean()), mean, std))
     best, mean, std = max(found)
-    if best - accuracy > max(AHEAD, DEVIATIONS * _error(best, len(y))):
+    chance = math.hypot(_error(best, len(y)), _error(accuracy, len(y)))  # all correct has none
+    if best - accuracy > max(AHEAD, DEVIATIONS * chance):
         raise UserError(
             f"the network classifies {accuracy:.3f} of {len(y)} images in [0, 1] correctly, and "
             f"{best:.3f} of them {_words(mean, std)}; declare what it was trained with, such as "
