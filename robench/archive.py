@@ -1,7 +1,7 @@
 """All records of one folder, read and checked: runs, matches, evaluations, audits, studies."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -138,13 +138,20 @@ def read(root: Path) -> Archive:
 def _results(root: Path) -> tuple[Result, ...]:
     """Return all results; what several say alike of their images is held once."""
     pool: Pool = {}
-    return tuple(read_result(path, pool) for path in _records(root, EVALUATIONS))
+    links = _links(contained(root, root / EVALUATIONS))
+    return tuple(read_result(path, pool, links) for path in _records(root, EVALUATIONS))
+
+
+def _links(folder: Path) -> set[str]:
+    """Return which of a folder's files are links; asked once, as a path takes longer each."""
+    found = os.scandir(folder) if folder.is_dir() else ()
+    return {one.name for one in found if one.is_symlink()}
 
 
 def _records(root: Path, name: str) -> list[Path]:
     """Return the records of one kind, none of which leads elsewhere."""
     folder = contained(root, root / name)
-    links = {one.name for one in os.scandir(folder) if one.is_symlink()} if folder.is_dir() else ()
+    links = _links(folder)
     found = sorted(folder.glob("*.json"), key=lambda path: path.name)
     return [contained(root, path) if path.name in links else path for path in found]
 
@@ -213,13 +220,17 @@ def _audits(root: Path) -> dict[str, Audit]:
     return {audit.weights: audit for audit in found}
 
 
-def read_result(path: Path, pool: Pool | None = None) -> Result:
+def read_result(
+    path: Path, pool: Pool | None = None, links: Container[str] | None = None
+) -> Result:
     """Read one evaluation's record and outcomes; UserError names what cannot be read.
 
-    `pool` as `Outcomes.load` takes it.
+    `pool` as `Outcomes.load` takes it; `links`: which files of the folder are links, if known.
     """
-    evaluation = read_evaluation(path)
-    outcomes = Outcomes.load(contained(path.parent, path.with_suffix(".npz")), pool)
+    evaluation, arrays = read_evaluation(path), path.with_suffix(".npz")
+    if links is None or arrays.name in links:
+        arrays = contained(path.parent, arrays)
+    outcomes = Outcomes.load(arrays, pool)
     if len(outcomes.label) != evaluation.count:
         raise UserError(
             f"{path} counts {evaluation.count} images, its .npz holds {len(outcomes.label)}; "

@@ -17,6 +17,7 @@ import csv
 import io
 import json
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -33,6 +34,7 @@ SEAL = "sha256"
 Row = TypeVar("Row", Epoch, Checkpoint)
 MOST = 2**28
 """Bytes of a record that is read."""
+_ESCAPED = re.compile(r"\\u[dD]")
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,8 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         text = files.read(path, MOST).decode()
         content = json.loads(text, parse_constant=_no_number, parse_float=_finite)
-        json.dumps(content, ensure_ascii=False).encode()  # half a character cannot be written
+        if _ESCAPED.search(text):  # as half a character may be, which cannot be written
+            json.dumps(content, ensure_ascii=False).encode()
     except FileNotFoundError:
         raise UserError(f"{path} is missing") from None
     except (OSError, ValueError, RecursionError) as error:
