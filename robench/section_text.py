@@ -71,13 +71,18 @@ def _attacked(section: Section, ranking: Ranking) -> str:
     if any(row.parts for row in standing.rows):
         sentences[0] = sentences[0][:-1] + ", or of the part of them that a line counts."
     sentences.append(_ranked_by(ranking))
-    source = next((run for run in section.sources if run.key == standing.source), None)
-    if source is not None:
-        sentences.append(
-            f"Black-box images were made on {escape(source.variant)} of seed {source.spec.seed}, "
-            f"accuracy {source.final.accuracy:.4f}."
-        )
+    sources = [run for run in section.sources if run.key in standing.sources]
+    if sources:
+        sentences.append(_made_on(sorted(sources, key=lambda run: run.spec.seed)))
     return " ".join(sentences)
+
+
+def _made_on(sources: Sequence[Run]) -> str:
+    """Say what black-box images were made on: networks that differ in seed alone."""
+    seeds = [f"{run.spec.seed} (accuracy {run.final.accuracy:.4f})" for run in sources]
+    each = ", each row's on one of them" if len(seeds) > 1 else ""
+    listed = f"{escape(sources[0].variant)} of seed {' and '.join(seeds)}"
+    return f"Black-box images were made on {listed}{each}."
 
 
 def _ranked_by(ranking: Ranking) -> str:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 
 from robench.archive import Archive, Result
@@ -10,7 +10,7 @@ from robench.envelope import places
 from robench.errors import UserError
 from robench.metrics import Interval
 from robench.published import NONE
-from robench.records import Engine, Evaluation, Match, Run, RunSpec, Setting, Study, signed
+from robench.records import Engine, Evaluation, Match, Run, RunSpec, Setting, Study, digest, signed
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,8 @@ class Standing:
     unmatched: tuple[Row, ...]
     conditions: tuple[Condition, ...]
     """In table order: fixed budgets first, then minimal, each by name."""
-    source: str | None
-    """The run that the black-box images were made on."""
+    sources: tuple[str, ...]
+    """The runs that black-box images were made on: of one recipe, each row's on one."""
     count: int
     """Number of attacked images."""
 
@@ -159,8 +159,7 @@ def on_common_images(results: Sequence[Result]) -> tuple[Result, ...]:
 def _section(archive: Archive, runs: list[Run]) -> Section:
     weights = {kept.sha256 for run in runs for kept in run.checkpoints}
     results = tuple(one for one in archive.results if one.evaluation.weights in weights)
-    keys = {one.evaluation.source for one in results} - {None}
-    sources = {key: archive.sources.get(key) or archive.runs.get(key) for key in keys if key}
+    sources = _sources(archive, results)
     protocol = runs[0].spec.protocol
     matches = [match for match in archive.matches if match.protocol == protocol]
     targets = sorted({match.target for match in matches})
@@ -168,7 +167,7 @@ def _section(archive: Archive, runs: list[Run]) -> Section:
         spec=runs[0].spec,
         example=runs[0],
         runs=tuple(sorted(runs, key=lambda run: (run.variant, run.spec.seed, run.key))),
-        sources=tuple(run for _, run in sorted(sources.items()) if run is not None),
+        sources=tuple(run for _, run in sorted(sources.items())),
         results=results,
         variants=tuple(sorted({run.variant for run in runs})),
         standings=tuple(
@@ -184,13 +183,20 @@ def _study(studies: Iterable[Study], protocol: str) -> Study | None:
     return min(own, key=lambda one: (one.published == NONE, one.name), default=None)
 
 
+def _sources(archive: Archive, results: Iterable[Result]) -> dict[str, Run]:
+    """Return the runs that black-box attacks were made on, by key, where they are recorded."""
+    keys = {one.evaluation.source or "" for one in results}
+    found = {key: archive.sources.get(key) or archive.runs.get(key) for key in keys}
+    return {key: run for key, run in found.items() if run is not None}
+
+
 def _standing(archive: Archive, matches: list[Match], results: tuple[Result, ...]) -> Standing:
     matches = sorted(matches, key=lambda match: (match.variant, match.defense, match.seed))
     several = len({match.seed for match in matches}) > 1
     chosen = {_weights(archive, match) for match in matches if match.how != "unmatched"}
     own = [one for one in results if one.evaluation.weights in chosen]
     whole = on_common_images(own)
-    used = _from_one_source((*whole, *_on_part(own, whole)))
+    used = _from_one_recipe((*whole, *_on_part(own, whole)), _sources(archive, own))
     keys = {one.evaluation.key for one in whole}
     by_weights: dict[str, list[Result]] = {}
     for one in used:
@@ -202,7 +208,7 @@ def _standing(archive: Archive, matches: list[Match], results: tuple[Result, ...
         rows=tuple(row for row in rows if row.match.how != "unmatched"),
         unmatched=tuple(row for row in rows if row.match.how == "unmatched"),
         conditions=tuple(sorted({condition(one.evaluation) for one in used}, key=table_order)),
-        source=next((one.evaluation.source for one in used if not one.evaluation.white_box), None),
+        sources=tuple(sorted({one.evaluation.source or "" for one in used} - {""})),
         count=whole[0].evaluation.count if whole else 0,
     )
 
@@ -250,19 +256,24 @@ def _weights(archive: Archive, match: Match) -> str:
     return next(checkpoint.sha256 for checkpoint in kept if checkpoint.step == match.step)
 
 
-def _from_one_source(results: tuple[Result, ...]) -> tuple[Result, ...]:
-    """Keep white-box results and those of the source that most of the others were made on."""
-    made_on = Counter(
-        one.evaluation.source_weights for one in results if not one.evaluation.white_box
-    )
-    if not made_on:
-        return results
-    source = max(made_on, key=lambda weights: (made_on[weights], str(weights)))
-    return tuple(
-        one
-        for one in results
-        if one.evaluation.white_box or one.evaluation.source_weights == source
-    )
+def _from_one_recipe(results: tuple[Result, ...], sources: Mapping[str, Run]) -> tuple[Result, ...]:
+    """Keep white-box results, and of the others those from sources that differ in seed alone.
+
+    Of several recipes the one of most results; of several sources that the same attack on a network
+    came from, the one of most. `sources`: by key.
+    """
+    trained = {key: digest(asdict(replace(run.spec, seed=0))) for key, run in sources.items()}
+    made: dict[str, list[Evaluation]] = {}
+    for found in (one.evaluation for one in results if not one.evaluation.white_box):
+        # A source of which no record tells is known by its weights.
+        recipe = trained.get(found.source or "", str(found.source_weights))
+        made.setdefault(recipe, []).append(found)
+    own = max(made.items(), key=lambda one: (len(one[1]), one[0]))[1] if made else []
+    used = Counter(str(one.source_weights) for one in own)
+    own.sort(key=lambda one: (used[str(one.source_weights)], one.key))
+    kept = {(one.weights, condition(one), one.images): one.key for one in own}  # the last of each
+    keys = set(kept.values())
+    return tuple(one for one in results if one.evaluation.white_box or one.evaluation.key in keys)
 
 
 def table_order(one: Condition) -> tuple[bool, str, bool, str]:

@@ -51,7 +51,8 @@ ELSEWHERE = """## Seen to elsewhere
 - Adversarial images are classified anew in float32 by robench itself; outside the box or the radius
   they count as failures, and a failure is infinitely far, never at 0.
 - Rows are ranked by the minimum over all attacks (`docs/metrics.md`), never by one.
-- The black-box source is another training run than the row's, and the same for all rows.
+- The black-box source is another training run than the row's. In a table, sources differ in seed
+  alone.
 - Runs of one table share data, model, epochs and optimiser, or are in another table."""
 
 
