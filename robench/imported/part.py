@@ -20,7 +20,7 @@ did not train them, so that nothing is known of the images, the protocol and the
 behind them, and no benign accuracy was matched. Where their own is within the tolerance of one that
 rows above are matched at, on the same test images, the column *near* names it: these rows may be
 read beside them. The envelope is the nearest error that any attack on the network found; of fewer
-attacks it lies further out."""
+attacks it lies further out.""".replace("\n", " ")
 
 
 def imported_parts(
@@ -30,10 +30,30 @@ def imported_parts(
 
     Their figures are added to `figures`. `sections`: what the report shows of trained networks.
     """
-    weights = {one.weights for one in found.imported.values()}
-    count = sum(one.evaluation.weights in weights for one in found.results)
     parts = [part for group in groups(found, sections) for part in _group(group, figures)]
-    return parts, count
+    return parts, results_of(found)
+
+
+def results_of(found: Archive) -> int:
+    """Return how many results there are of networks that robench did not train."""
+    weights = {one.weights for one in found.imported.values()}
+    return sum(one.evaluation.weights in weights for one in found.results)
+
+
+def title_of(group: Group) -> str:
+    """Return the heading of a group; not Markdown."""
+    return f"Networks that robench did not train: {group.dataset}"
+
+
+def footnotes(group: Group) -> list[str]:
+    """Return what the marks of the summary say, in Markdown."""
+    fooled = [metrics.success_rate(one.envelope).value for one in group.networks]
+    if not any(share < metrics.SUFFICIENT for share in fooled):
+        return []
+    return [
+        f"{tables.MARK} more than {1 - metrics.SUFFICIENT:.1%} of the correctly classified "
+        "images were not fooled and are left out of the mean: read the success rate beside it."
+    ]
 
 
 def header(group: Group) -> list[tuple[str, str]]:
@@ -97,14 +117,9 @@ def attack_name(group: Group, result: Result) -> str:
 
 def _group(group: Group, figures: list[Figure]) -> list[str]:
     columns = [title for _, title in header(group)]
-    title = escape(f"Networks that robench did not train: {group.dataset}")
-    parts = [f"## {title}", UNRANKED.replace("\n", " ")]
+    parts = [f"## {escape(title_of(group))}", UNRANKED]
     parts.append(table(columns, [line(group, one) for one in group.networks]))
-    if any(metrics.success_rate(one.envelope).value < metrics.SUFFICIENT for one in group.networks):
-        parts.append(
-            f"{tables.MARK} more than {1 - metrics.SUFFICIENT:.1%} of the correctly classified "
-            "images were not fooled and are left out of the mean: read the success rate beside it."
-        )
+    parts += footnotes(group)
     if figure := _figure(group):
         figures.append(figure)
         parts.append(embed(figure.caption, figure.path))

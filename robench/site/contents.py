@@ -100,7 +100,7 @@ class Made:
 
 @dataclass(frozen=True)
 class Network:
-    """One trained network of a row."""
+    """One network of a row, or one that robench did not train."""
 
     title: str
     facts: tuple[tuple[str, str], ...]
@@ -182,12 +182,25 @@ class Board:
 
 
 @dataclass(frozen=True)
+class Strangers:
+    """Networks that robench did not train, for the same images: unranked."""
+
+    id: str
+    title: str
+    said: Markup
+    summary: Grid
+    footnotes: tuple[Markup, ...]
+    networks: tuple[Network, ...]
+
+
+@dataclass(frozen=True)
 class Page:
     """The whole page."""
 
     boards: tuple[Board, ...]
+    strangers: tuple[Strangers, ...]
     empty: Markup
-    """What to do where there is no board."""
+    """What to do where there is neither."""
     notes: Markup
     sources: Markup
     reading: Markup

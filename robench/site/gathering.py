@@ -14,6 +14,7 @@ from robench.cells import cells as summary_and_paper
 from robench.contents import Gallery
 from robench.figures import robustness_curve
 from robench.footnotes import footnotes
+from robench.imported.part import results_of
 from robench.legible import left_out, pairs_of
 from robench.outer import outer
 from robench.page import EMPTY, READING
@@ -32,6 +33,7 @@ from robench.site import curves, grids, pictures
 from robench.site.contents import Board, Column, Grid, Page, Points, Row, Table
 from robench.site.prose import html, inline
 from robench.site.rows import Source, ranked_row, unmatched_row
+from robench.site.strangers import strangers
 from robench.standings import Section
 from robench.tables import target
 
@@ -63,13 +65,16 @@ def gather(
     boards = tuple(_board(gathering, *one) for one in ranked)
     return Page(
         boards=boards,
+        strangers=strangers(archive, [section for section, _ in everything]),
         empty=html(EMPTY),
         notes=html(notes[0].strip()),
         sources=html(notes[1]),
         reading=html(READING.partition("\n\n")[2]),
         reproductions=tuple((one.title, leaderboard.page_of(one)) for one in reproductions),
         glossary=_glossary(boards),
-        left_out=len(archive.results) - sum(len(section.results) for section, _ in everything),
+        left_out=len(archive.results)
+        - results_of(archive)
+        - sum(len(section.results) for section, _ in everything),
         charts=gathering.charts,
     )
 

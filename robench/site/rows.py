@@ -13,7 +13,7 @@ from robench.provenance import explained
 from robench.provenance_text import measurement_facts, network_facts
 from robench.ranking import Entry
 from robench.records import Audit, Finding, digest
-from robench.site.contents import Check, Column, Datum, Line, Made, Network, Row
+from robench.site.contents import Check, Column, Datum, Grid, Line, Made, Network, Row
 from robench.site.grids import alone, attack_grid, datum, question_row
 from robench.standings import Row as Match
 from robench.standings import Section
@@ -93,13 +93,26 @@ def _network(
     facts = {cell.column: cell.text for cell in cells if alone(cell) and cell.text}
     facts |= {"matched by": plain(matched_by(row)), **network_facts(recorded)}
     facts = {name: text for name, text in facts.items() if name not in OF_SECTION}
+    title = f"{row.label}, matched at {target(source.at)}"
+    return network(source.archive, title, attack_grid(cells), facts, audit, own)
+
+
+def network(
+    archive: Archive,
+    title: str,
+    attacks: Grid,
+    facts: Mapping[str, str],
+    audit: Audit | None,
+    measured: Sequence[Measurement],
+) -> Network:
+    """Return a network with what stands behind its numbers: `measured`, each evaluation of it."""
     return Network(
-        title=f"{row.label}, matched at {target(source.at)}",
-        facts=tuple(_facts(source.archive, facts)),
+        title=title,
+        facts=tuple(_facts(archive, facts)),
         checks=tuple(_check(one) for one in audit.findings) if audit else (),
-        attacks=attack_grid(cells),
-        made=tuple(_made(one) for one in own),
-        by=tuple(_by(own)),
+        attacks=attacks,
+        made=tuple(_made(one) for one in measured),
+        by=tuple(_by(archive, measured)),
     )
 
 
@@ -126,11 +139,11 @@ def _made(one: Measurement) -> Made:
     )
 
 
-def _by(own: Sequence[Measurement]) -> Iterable[tuple[str, str]]:
+def _by(archive: Archive, own: Sequence[Measurement]) -> Iterable[tuple[str, str]]:
     """Return, once each, what most of the evaluations share: where and how they were made."""
     found = [measurement_facts(one) for one in own]
     pairs = dict.fromkeys((name, one[name]) for name in SHARED for one in found if one[name])
-    yield from ((name, " ".join(text.split())) for name, text in pairs)
+    yield from ((name, _relative(archive, " ".join(text.split()))) for name, text in pairs)
 
 
 def _verdict(audits: Sequence[Audit | None]) -> str:
