@@ -12,6 +12,7 @@ from robench.errors import UserError
 from robench.markdown import details, escape
 from robench.questions import asked
 from robench.section_text import title
+from robench.tables import target
 
 _SLOT = re.compile(r"\{\{(\??)([^{}]*)\}\}")
 _ITEM = re.compile(r"^(\d+)\. ", re.MULTILINE)
@@ -74,5 +75,5 @@ def _number(there: Sequence[Cell], question: str) -> str:
 
 def _where(cell: Cell) -> str:
     """Return the row of a cell and what tells its table from others."""
-    at = title(cell.section) if cell.target is None else f"{cell.target:g}"
+    at = title(cell.section) if cell.target is None else target(cell.target)
     return f"{cell.row} {at}"
