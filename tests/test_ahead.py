@@ -1,6 +1,7 @@
 """What is evaluated while others are trained: when each task may begin, and the same records."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 import tiny
 from robench import archive
+from robench.executors.executor import Task
 from robench.executors.schedule import Schedule, Started
 from robench.records import Run
 from robench.runs import read_runs
@@ -126,6 +128,47 @@ def test_two_workers_come_to_the_records_of_one_process(
     again = carried_out(tints, tmp_path, *crew)
     assert again.code == 0
     assert tiny.robench("report", "--out", tmp_path / "board", "--check").code == 0
+
+
+def findings(runs: Path) -> dict[str, Any]:
+    """Return what all audits found, without what tells of time and machine."""
+    found = archive.read(runs).audits.values()
+    return {one.key: (one.evaluations, one.findings, one.count) for one in found}
+
+
+def test_workers_audit_and_find_what_one_process_finds(tints: Path, tmp_path: Path) -> None:
+    asked = {"evaluate": [{**MATCHED, "audit": True}]}
+    for place in ("one", "two"):
+        (tmp_path / place).mkdir()
+    alone = carried_out(tints, tmp_path / "one", **asked)
+    crew = ["--executor", "processes", "--workers", "2"]
+    ended = carried_out(tints, tmp_path / "two", *crew, **asked)
+    assert (alone.code, ended.code, ended.err) == (0, 0, "")
+    made = findings(tmp_path / "two" / "runs")
+    assert len(made) == 3
+    assert made == findings(tmp_path / "one" / "runs")
+    _, _, after = ended.out.partition("audits of what matched: 3")
+    assert len(re.findall(r"^  audit of \S+ step \d+  done$", after, re.MULTILINE)) == 3
+    assert after.count("  audit: ") == alone.out.count("  audit: ") == 3
+    again = carried_out(tints, tmp_path / "two", *crew, **asked)
+    assert "  audit of " not in again.out
+    assert len(re.findall(r"  audit: .*  there already$", again.out, re.MULTILINE)) == 3
+
+
+def test_what_a_worker_cannot_audit_is_left_to_the_command(
+    tints: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(campaign: object, run: Run, step: int) -> Task:
+        return Task(
+            f"audit of {run.key} step {step} -", "no such kind", {"log": str(tmp_path / "log")}
+        )
+
+    monkeypatch.setattr("robench.studies.auditing.auditing", refuses)
+    crew = ["--executor", "processes", "--workers", "2"]
+    ended = carried_out(tints, tmp_path, *crew, evaluate=[{**MATCHED, "audit": True}])
+    assert ended.code == 0
+    assert ended.out.count("  failed: KeyError") == 3
+    assert len(findings(tmp_path / "runs")) == 3
 
 
 def test_a_final_that_matches_is_attacked_once(alone: Path, tints: Path, tmp_path: Path) -> None:

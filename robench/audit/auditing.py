@@ -62,19 +62,25 @@ def audited(root: Path, subject: Subject, data: Data, found: Archive) -> tuple[A
 
     One that has seen the same evaluations under the same version is not made again.
     """
-    there = found.audits.get(subject.checkpoint.sha256)
-    keys = {one.evaluation.key for one in _results(subject, found)}
-    version = installed("robench")
-    if there and set(there.evaluations) == keys and there.environment.get("robench") == version:
+    if there := current(subject.checkpoint.sha256, found):
         return there, False
     made = audit(subject, data, found)
     write_json(root / AUDITS / f"{made.key}.json", asdict(made))
     return made, True
 
 
+def current(weights: str, found: Archive) -> Audit | None:
+    """Return the audit of weights that need not be made again; None where there is none."""
+    there = found.audits.get(weights)
+    keys = {one.evaluation.key for one in _results(weights, found)}
+    version = installed("robench")
+    same = there and set(there.evaluations) == keys and there.environment.get("robench") == version
+    return there if same else None
+
+
 def case_of(subject: Subject, data: Data, found: Archive, images: int = IMAGES) -> Case:
     """Return what the checks see of a checkpoint."""
-    results = _results(subject, found)
+    results = _results(subject.checkpoint.sha256, found)
     if not results:
         raise UserError(
             f"step {subject.checkpoint.step} of {subject.run.key} was not attacked, so there is "
@@ -93,9 +99,9 @@ def case_of(subject: Subject, data: Data, found: Archive, images: int = IMAGES) 
     )
 
 
-def _results(subject: Subject, found: Archive) -> tuple[Result, ...]:
+def _results(weights: str, found: Archive) -> tuple[Result, ...]:
     """Return the evaluations of a checkpoint on one set of images, and on parts of it."""
-    own = [one for one in found.results if one.evaluation.weights == subject.checkpoint.sha256]
+    own = [one for one in found.results if one.evaluation.weights == weights]
     common = on_common_images(own)
     if not common:
         return ()

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from robench import mirrors, panel
 from robench.archive import SOURCES
-from robench.campaign import Campaign, attacked, attacks_of, source_of
+from robench.campaign import Campaign, attacked, attacks_of, audits, source_of
 from robench.claim import Busy
 from robench.containment import contained
 from robench.data import Data
@@ -55,6 +55,16 @@ def attacking(campaign: Campaign, run: Run, step: int, attack: str, *, black: bo
     asked = {**_of(campaign, run), "step": step, "attack": attack, "black": black}
     name = f"{attack} {side} of {run.key} step {step} {digest(asked, 6)}"
     return Task(name, "attack", {**asked, "log": _log(campaign, run.key)})
+
+
+def auditing(campaign: Campaign, run: Run, step: int) -> Task:
+    """Return the task of auditing a checkpoint, once all that attacks it has ended.
+
+    It says `{"audited": key}` of a new record.
+    """
+    asked = {**_of(campaign, run), "step": step}
+    name = f"audit of {run.key} step {step} {digest(asked, 6)}"
+    return Task(name, "audit", {**asked, "log": _log(campaign, run.key)})
 
 
 def _of(campaign: Campaign, run: Run) -> dict[str, Any]:
@@ -164,6 +174,13 @@ class Work:
             if new and isinstance(event, Evaluation):
                 yield {"evaluated": event.key}
 
+    def _audit(self, task: Task) -> Saying:
+        campaign, run, data = self._evaluated(task)
+        mirrors.refresh(campaign.runs)  # an audit is of what others have evaluated, too
+        for audit, new in audits(campaign.runs, [run], [(run.key, task.asked["step"])], data):
+            if new:
+                yield {"audited": audit.key}
+
     def _evaluated(self, task: Task) -> tuple[Campaign, Run, Data]:
         """Return what a task evaluates: by which campaign, the run, its data."""
         campaign = from_json(Campaign, task.asked["campaign"])
@@ -180,13 +197,15 @@ _KINDS = {
     "train": Work._train,
     "source": Work._source,
     "attack": Work._attack,
+    "audit": Work._audit,
 }
 
 
 def _line(message: Mapping[str, Any]) -> str:
     """Return a message as its log has it."""
-    if "evaluated" in message:
-        return f"evaluated: {message['evaluated']}"
+    for word in ("evaluated", "audited"):
+        if word in message:
+            return f"{word}: {message[word]}"
     if "epoch" in message:
         row = Epoch(**message["epoch"])
         return (

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from robench import mirrors
 from robench.archive import STUDIES
-from robench.campaign import Campaign, NothingMatches, audited_before, audits
+from robench.campaign import Campaign, NothingMatches, audited_before
 from robench.campaign import conduct as evaluated
 from robench.claim import Busy, claimed
 from robench.containment import contained
@@ -19,7 +19,8 @@ from robench.planning import Plan
 from robench.records import Match, Run, Study
 from robench.runs import write_json
 from robench.studies.ahead import Ahead
-from robench.studies.events import Auditing, Evaluated, Evaluating, Event, Missed, Waiting
+from robench.studies.auditing import audited
+from robench.studies.events import Evaluated, Evaluating, Event, Missed, Waiting
 from robench.studies.run_file import RunFile, plans_of
 from robench.sweeping import Ended, Then, nothing, together
 
@@ -55,7 +56,7 @@ def conduct(
             if then is nothing:
                 yield from _claim(claim, folder, wait)
             mirrors.refresh(file.runs)  # what workers on other hosts, or another command, made
-            yield from _evaluations(file, runs, plans[0].data, bar=bar)
+            yield from _evaluations(file, runs, plans[0].data, bar=bar, crew=crew)
 
 
 def _ahead(claim: ExitStack, folder: Path, file: RunFile, plans: Sequence[Plan]) -> Then:
@@ -92,7 +93,9 @@ def _claim(claim: ExitStack, folder: Path, wait: Callable[[], object]) -> Iterat
         wait()
 
 
-def _evaluations(file: RunFile, runs: list[Run], data: Data, *, bar: bool) -> Iterator[Event]:
+def _evaluations(
+    file: RunFile, runs: list[Run], data: Data, *, bar: bool, crew: Crew
+) -> Iterator[Event]:
     """Carry all evaluations out, then audit: an audit is of all that attacked a checkpoint."""
     only = frozenset(run.key for run in runs)
     matched: set[tuple[str, int]] = set()
@@ -107,9 +110,7 @@ def _evaluations(file: RunFile, runs: list[Run], data: Data, *, bar: bool) -> It
     finals = {(run.key, run.final.step) for run in runs}
     matched |= audited_before(file.runs, finals)
     if matched:
-        yield Auditing(len(matched))
-        for audit, new in audits(file.runs, runs, matched, data):
-            yield Evaluated(audit, new)
+        yield from audited(file.campaigns[0], runs, matched, data, crew)
 
 
 def _evaluation(asked: Campaign, *, bar: bool) -> Iterator[Event]:
