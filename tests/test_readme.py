@@ -16,7 +16,8 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 VARIANTS = {
     **{name: name for name in ("baseline", "fgm", "pgd")},
-    "pgn": "pgn (generator_width=0.25)",
+    "pgn of the code": "pgn (generator_width=0.25)",
+    "pgn of the text": "pgn (preset=paper, generator_width=0.25)",
 }
 """What the lines of the README's first table show, by the word they begin with."""
 
@@ -32,11 +33,11 @@ def entries() -> dict[str, Entry]:
 
 
 def test_the_first_table_is_that_of_the_records(entries: dict[str, Entry]) -> None:
-    row = re.compile(r"\| \d \| (fgm|pgd|pgn|baseline)\b")
+    row = re.compile(rf"\| (\d) \| ({'|'.join(VARIANTS)})\b[^|]*\| (\d) \|")
     lines = [line for line in README.splitlines() if row.match(line)]
-    assert len(lines) == 4
+    assert len(lines) == len(VARIANTS)
     for line in lines:
-        place, defense, seeds = re.findall(r"^\| (\d) \| (\w+)[^|]*\| (\d) \|", line)[0]
+        place, defense, seeds = row.findall(line)[0]
         entry = entries[VARIANTS[defense]]
         assert (entry.rank, len(entry.rows)) == (int(place), int(seeds))
         assert entry.numbers is not None
@@ -47,7 +48,7 @@ def test_the_first_table_is_that_of_the_records(entries: dict[str, Entry]) -> No
 
 
 def test_the_differences_are_those_of_the_records(entries: dict[str, Entry]) -> None:
-    pair = r"`(\w+)` is ahead of `(\w+)` by (\S+) \[(\S+), (\S+)\]"
+    pair = r"`([\w ]+)` is ahead of `([\w ]+)` by (\S+) \[(\S+), (\S+)\]"
     said = re.findall(pair, " ".join(README.split()))
     assert said
     rows = {name: entries[name].envelopes for name in VARIANTS.values()}
