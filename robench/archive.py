@@ -106,6 +106,10 @@ class Archive:
         path = samples_path(self.root / EVALUATIONS / f"{evaluation}.json")
         return Samples.load(contained(self.root, path))
 
+    def source(self, key: str | None) -> Run | None:
+        """Return the run that black-box attacks were made on; None for none, or none recorded."""
+        return (self.sources.get(key) or self.runs.get(key)) if key else None
+
     def run(self, match: Match) -> Run:
         """Return the run a match names; UserError where it is gone or lacks the checkpoint."""
         run = self.runs.get(match.run)

@@ -56,9 +56,14 @@ class Lease:
 
     def living(self, now: float) -> bool:
         """Tell whether its process is at work; `now`: in seconds, by the clock of the folder."""
-        ended = None if self.holder is None else self.holder.ended()
-        expiry = EXPIRY if self.holder is None else self.holder.expiry
-        return now - self.stamp <= expiry if ended is None else not ended
+        return living(self.holder, now - self.stamp)
+
+
+def living(who: Holder | None, age: float) -> bool:
+    """Tell whether who has a lease is at work; `age`: seconds since it was renewed."""
+    ended = None if who is None else who.ended()
+    expiry = EXPIRY if who is None else who.expiry
+    return age <= expiry if ended is None else not ended
 
 
 @dataclass(frozen=True)

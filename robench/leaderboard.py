@@ -182,7 +182,7 @@ def _weights(found: Archive, records: Path, rows: Sequence[str]) -> Iterator[tup
             there = ", ".join(row_names(found)) or "none"
             raise UserError(f"no matched row {words!r} under {found.root}; rows: {there}")
         for row in matched:
-            kept = next(one for one in row.run.checkpoints if one.step == row.match.step)
+            kept = row.run.at(row.match.step)
             path = contained(found.root, found.root / kept.run / kept.file)
             load(path, kept.sha256)  # raises for what is not as it was
             yield records / kept.run / kept.file, path.read_bytes()

@@ -2,7 +2,6 @@
 
 from robench.archive import EVALUATIONS, Archive, Result
 from robench.explanation import Measurement
-from robench.records import Run
 from robench.samples import samples_path
 from robench.standings import condition
 
@@ -11,7 +10,7 @@ def measurement(found: Archive, result: Result, decides: int | None) -> Measurem
     """Return all that was recorded of an evaluation; `decides`: images, in an envelope."""
     one = result.evaluation
     path = found.root / EVALUATIONS / f"{one.key}.json"
-    source = _source(found, one.source)
+    source = found.source(one.source)
     return Measurement(
         record=str(path),
         run=one.run,
@@ -35,7 +34,3 @@ def measurement(found: Archive, result: Result, decides: int | None) -> Measurem
         environment=one.environment,
         decides=decides,
     )
-
-
-def _source(found: Archive, key: str | None) -> Run | None:
-    return (found.sources.get(key) or found.runs.get(key)) if key else None

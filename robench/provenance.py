@@ -164,7 +164,7 @@ def _checkpoint(
     found: Archive, run: Run, step: int, matched: str, match: Path | None, against: Sequence[str]
 ) -> Network:
     """Return a checkpoint; `matched`: how, in words. `against`: what the audit has against it."""
-    spec, kept = run.spec, next(one for one in run.checkpoints if one.step == step)
+    spec, kept = run.spec, run.at(step)
     path = found.root / run.key / kept.file
     audit = found.audits.get(kept.sha256)
     return Network(

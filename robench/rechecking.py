@@ -24,7 +24,7 @@ def unlike_runs(found: Archive, result: Result) -> list[bool]:
     """
     one = result.evaluation
     differing = [_weights(found, one) != one.weights]
-    source = found.sources.get(one.source or "") or found.runs.get(one.source or "")
+    source = found.source(one.source)
     if source is not None:
         differing.append(source.final.sha256 != one.source_weights)
     return differing

@@ -129,6 +129,10 @@ class Run:
         """Return the checkpoint of the last epoch."""
         return self.checkpoints[-1]
 
+    def at(self, step: int) -> Checkpoint:
+        """Return the checkpoint of a step, which is there."""
+        return next(kept for kept in self.checkpoints if kept.step == step)
+
     @property
     def seconds_per_epoch(self) -> float:
         """Return the median training time of an epoch."""
@@ -244,11 +248,8 @@ class Audit:
     @property
     def warnings(self) -> tuple[Finding, ...]:
         """Return what should be read beside the network's numbers, and does not un-rank it."""
-        return tuple(
-            one
-            for one in self.findings
-            if one.verdict == "warn" or (one.verdict == "fail" and one.family == "comparability")
-        )
+        remarked = [one for one in self.findings if one.verdict in ("warn", "fail")]
+        return tuple(one for one in remarked if one not in self.failed)
 
 
 @dataclass(frozen=True)

@@ -57,8 +57,7 @@ class Row:
     @property
     def weights(self) -> str:
         """Return the SHA-256 of the checkpoint."""
-        kept = self.run.checkpoints
-        return next(one.sha256 for one in kept if one.step == self.match.step)
+        return self.run.at(self.match.step).sha256
 
     @property
     def benign(self) -> Interval | None:
@@ -186,8 +185,7 @@ def _study(studies: Iterable[Study], protocol: str) -> Study | None:
 def _sources(archive: Archive, results: Iterable[Result]) -> dict[str, Run]:
     """Return the runs that black-box attacks were made on, by key, where they are recorded."""
     keys = {one.evaluation.source or "" for one in results}
-    found = {key: archive.sources.get(key) or archive.runs.get(key) for key in keys}
-    return {key: run for key, run in found.items() if run is not None}
+    return {key: run for key in keys if (run := archive.source(key)) is not None}
 
 
 def _standing(archive: Archive, matches: list[Match], results: tuple[Result, ...]) -> Standing:
@@ -252,8 +250,7 @@ def _side(evaluation: Evaluation) -> tuple[Condition, bool]:
 
 
 def _weights(archive: Archive, match: Match) -> str:
-    kept = archive.run(match).checkpoints
-    return next(checkpoint.sha256 for checkpoint in kept if checkpoint.step == match.step)
+    return archive.run(match).at(match.step).sha256
 
 
 def _from_one_recipe(results: tuple[Result, ...], sources: Mapping[str, Run]) -> tuple[Result, ...]:

@@ -51,7 +51,7 @@ def not_matched(row: Row) -> str:
 def matched_by(row: Row) -> str:
     """Return which checkpoint of which run stands in the row."""
     match, setting = row.match, strength(row.run)
-    kept = next(one for one in row.run.checkpoints if one.step == match.step)
+    kept = row.run.at(match.step)
     which = "final checkpoint" if match.how == "final" else f"checkpoint at epoch {kept.epoch:.1f}"
     chosen_on = "validation" if row.run.spec.validation else "test"
     of = f" of {setting}" if setting else ""

@@ -126,7 +126,7 @@ def _along(served: list[Served], names: Sequence[str], title: str) -> AlongTrain
 
 
 def _moment(one: Served) -> Moment:
-    kept = next(kept for kept in one.run.checkpoints if kept.step == one.cell.step)
+    kept = one.run.at(one.cell.step)
     benign, rho = one.result.benign, one.result.distances.rho
     return Moment(kept.epoch, rounded_interval(benign), rounded_interval(rho))
 

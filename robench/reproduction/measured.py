@@ -100,7 +100,7 @@ def _beside(ours: str, theirs: float | None, digits: int = 4) -> str:
 
 def _checkpoint(one: Served) -> str:
     """Return which checkpoint it is, by its strength, moment, and validation accuracy."""
-    kept = next(kept for kept in one.run.checkpoints if kept.step == one.cell.step)
+    kept = one.run.at(one.cell.step)
     moment = "final" if kept.final else f"epoch {kept.epoch:.1f}"
     parts = [strength(one.run), f"seed {one.run.spec.seed}", moment]
     parts.append(f"validation accuracy {kept.accuracy:.4f}")

@@ -73,10 +73,7 @@ def holder(content: bytes) -> Holder | None:
 
 def living(content: bytes, age: float) -> bool:
     """Tell whether who has a lease is at work; `age`: seconds since it was put."""
-    who = holder(content)
-    ended = None if who is None else who.ended()
-    expiry = claim.EXPIRY if who is None else who.expiry
-    return age <= expiry if ended is None else not ended
+    return claim.living(holder(content), age)
 
 
 def busy(url: str, folder: str, who: Holder | None) -> Busy:

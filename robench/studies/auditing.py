@@ -51,8 +51,4 @@ def _missing(
     """Return the checkpoints that have to be audited, each with its run."""
     found, by_key = archive.read(campaign.runs), {run.key: run for run in runs}
     asked = [(by_key[key], step) for key, step in sorted(checkpoints)]
-    return [(run, step) for run, step in asked if not current(_weights(run, step), found)]
-
-
-def _weights(run: Run, step: int) -> str:
-    return next(kept.sha256 for kept in run.checkpoints if kept.step == step)
+    return [(run, step) for run, step in asked if not current(run.at(step).sha256, found)]
