@@ -33,8 +33,7 @@ FIRST = "one after another"
 SHAPE, CLASSES = (3, 32, 32), 10
 CHECKED = 5
 """Steps over which losses are compared; later ones drift apart by rounding alone."""
-RATE, EMA = 5e-4, 0.998
-"""Adam's rate and the average's decay a step: Table 1."""
+RATE, EMA = 5e-4, 0.998  # Adam's rate and the average's decay a step: Table 1
 
 Batch = tuple[Tensor, Tensor]
 Descent = tuple[Sequence[Tensor], Tensor]

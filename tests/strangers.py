@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 import planes
+import robench
 
 SIZE = 8
 CHANNELS = (2, 1, 0)
@@ -105,3 +107,20 @@ def file(folder: Path, kind: str = "") -> Path:
     path = folder / "net.py"
     path.write_text(FACTORY.replace('KIND = ""', f"KIND = {kind!r}"))
     return path
+
+
+IMAGES = 12
+ATTACKS = ("fgm", "deepfool")
+
+
+def evaluated(data: Path, runs: Path, model: Any, **more: Any) -> pd.DataFrame:
+    """Return what a small evaluation of a classifier returned; `more` overrides."""
+    given = {"attacks": ATTACKS, "images": IMAGES, "audit": False, "device": "cpu", **more}
+    return robench.evaluate(model, dataset="folder", data_dir=data, runs=runs, **given)
+
+
+def command(data: Path, runs: Path, *words: object) -> list[object]:
+    """Return the words of a small `robench eval` of a classifier of one's own."""
+    given: list[object] = ["eval", "--dataset", "folder", "--data-dir", data, "--runs", runs]
+    given += ["--images", IMAGES, "--device", "cpu"]
+    return [*given, *(word for name in ATTACKS for word in ("--attack", name)), *words]

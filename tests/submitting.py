@@ -1,5 +1,6 @@
 """Submissions as their senders make them: honest ones, and changed ones, packed anew."""
 
+import io
 import json
 import zipfile
 from collections.abc import Callable
@@ -143,3 +144,12 @@ def respecified(records: Path, **changes: object) -> None:
         return text
 
     rewritten(records, change)
+
+
+def zipped(entries: list[tuple[zipfile.ZipInfo | str, bytes]], how: int = 0) -> bytes:
+    """Return a zip of these entries, as any program may write it."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", how) as archive:
+        for name, content in entries:
+            archive.writestr(name, content, compress_type=how)
+    return buffer.getvalue()

@@ -16,8 +16,8 @@ from robench.runs import read_runs
 from robench.studies import run_file
 from robench.studies.ahead import Ahead, Node
 from robench.sweeping import Cell, Ended
+from studying import FINAL, MATCHED, asked, carried_out
 from test_schedule import Chance
-from test_study import FINAL, MATCHED, asked, carried_out
 
 BOTH = {**MATCHED, "final": True}
 

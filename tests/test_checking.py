@@ -7,7 +7,10 @@ from typing import Any
 import pytest
 import torch
 
-import faulty
+import faulty_attacks
+import faulty_datasets
+import faulty_defenses
+import faulty_models
 import tiny
 from robench.architecture import Architecture
 from robench.attack import Attack
@@ -23,49 +26,49 @@ from robench.plugins import ATTACKS, Plugin
 
 CPU = torch.device("cpu")
 BROKEN_DEFENSES: list[tuple[type[Defense], str]] = [
-    (faulty.Unexplained, "settings"),
-    (faulty.StrengthOfNothing, "strength"),
-    (faulty.LossOfEach, "loss"),
-    (faulty.InPlace, "loss"),
-    (faulty.Detached, "gradients"),
-    (faulty.SpreadOfBatch, "single"),
-    (faulty.Diverging, "training"),
-    (faulty.GreyOnly, "shapes"),
-    (faulty.FullPrecision, "precision"),
-    (faulty.OwnDice, "determinism"),
-    (faulty.OwnSeed, "seeds"),
-    (faulty.Counting, "resume"),
+    (faulty_defenses.Unexplained, "settings"),
+    (faulty_defenses.StrengthOfNothing, "strength"),
+    (faulty_defenses.LossOfEach, "loss"),
+    (faulty_defenses.InPlace, "loss"),
+    (faulty_defenses.Detached, "gradients"),
+    (faulty_defenses.SpreadOfBatch, "single"),
+    (faulty_defenses.Diverging, "training"),
+    (faulty_defenses.GreyOnly, "shapes"),
+    (faulty_defenses.FullPrecision, "precision"),
+    (faulty_defenses.OwnDice, "determinism"),
+    (faulty_defenses.OwnSeed, "seeds"),
+    (faulty_defenses.Counting, "resume"),
 ]
 BROKEN_ATTACKS: list[tuple[type[Attack], str]] = [
-    (faulty.Contradiction, "budget"),
-    (faulty.Crop, "runs"),
-    (faulty.OutOfBox, "box"),
-    (faulty.TooFar, "radius"),
-    (faulty.Remembering, "determinism"),
-    (faulty.Together, "batching"),
-    (faulty.Mending, "misclassified"),
-    (faulty.Mending, "oracle"),
-    (faulty.Distant, "oracle"),
-    (faulty.Trampling, "untouched"),
+    (faulty_attacks.Contradiction, "budget"),
+    (faulty_attacks.Crop, "runs"),
+    (faulty_attacks.OutOfBox, "box"),
+    (faulty_attacks.TooFar, "radius"),
+    (faulty_attacks.Remembering, "determinism"),
+    (faulty_attacks.Together, "batching"),
+    (faulty_attacks.Mending, "misclassified"),
+    (faulty_attacks.Mending, "oracle"),
+    (faulty_attacks.Distant, "oracle"),
+    (faulty_attacks.Trampling, "untouched"),
 ]
 BROKEN_MODELS = [
-    (faulty.Ending, "logits"),
-    (faulty.Rounding, "gradients"),
-    (faulty.Noisy, "determinism"),
-    (faulty.Neighbourly, "batching"),
-    (faulty.Hiding, "weights_kept"),
-    (faulty.Seeded, "seeds"),
-    (faulty.NeedsTwo, "training"),
-    (faulty.Noisy, "audit"),
-    (faulty.Shy, "attacks"),
+    (faulty_models.Ending, "logits"),
+    (faulty_models.Rounding, "gradients"),
+    (faulty_models.Noisy, "determinism"),
+    (faulty_models.Neighbourly, "batching"),
+    (faulty_models.Hiding, "weights_kept"),
+    (faulty_models.Seeded, "seeds"),
+    (faulty_models.NeedsTwo, "training"),
+    (faulty_models.Noisy, "audit"),
+    (faulty_models.Shy, "attacks"),
 ]
 BROKEN_DATASETS: list[tuple[type[Dataset], str]] = [
-    (faulty.Floats, "types"),
-    (faulty.Denying, "found"),
-    (faulty.Restless, "stable"),
-    (faulty.Namesakes, "names"),
-    (faulty.Absent, "balance"),
-    (faulty.Repeating, "apart"),
+    (faulty_datasets.Floats, "types"),
+    (faulty_datasets.Denying, "found"),
+    (faulty_datasets.Restless, "stable"),
+    (faulty_datasets.Namesakes, "names"),
+    (faulty_datasets.Absent, "balance"),
+    (faulty_datasets.Repeating, "apart"),
 ]
 NOT_BROKEN_HERE = {"device"}
 """It needs a GPU to fail on."""
@@ -109,20 +112,25 @@ def seeded() -> Iterator[None]:
 @pytest.mark.parametrize(("cls", "name"), BROKEN_DEFENSES)
 def test_a_broken_defense_fails_its_check(cls: type[Defense], name: str, tmp_path: Path) -> None:
     assert found(defenses.CHECKS, name, defense(cls, tmp_path)).verdict == "fail"
-    assert found(defenses.CHECKS, name, defense(faulty.Sound, tmp_path / "s")).verdict == "pass"
+    assert (
+        found(defenses.CHECKS, name, defense(faulty_defenses.Sound, tmp_path / "s")).verdict
+        == "pass"
+    )
 
 
 @pytest.mark.parametrize(("cls", "name"), BROKEN_ATTACKS)
 def test_a_broken_attack_fails_its_check(cls: type[Attack], name: str, tmp_path: Path) -> None:
     assert found(attacks.CHECKS, name, attack(cls, tmp_path)).verdict == "fail"
-    assert found(attacks.CHECKS, name, attack(faulty.Step, tmp_path / "s")).verdict == "pass"
+    assert (
+        found(attacks.CHECKS, name, attack(faulty_attacks.Step, tmp_path / "s")).verdict == "pass"
+    )
 
 
 @pytest.mark.parametrize(("network", "name"), BROKEN_MODELS)
 def test_a_broken_model_fails_its_check(
     network: type[torch.nn.Module], name: str, tmp_path: Path
 ) -> None:
-    case = model(faulty.model(network), tmp_path)  # type: ignore[arg-type]
+    case = model(faulty_models.model(network), tmp_path)  # type: ignore[arg-type]
     if name == "audit":  # it is of what was attacked
         found(models.CHECKS, "attacks", case)
     assert found(models.CHECKS, name, case).verdict == "fail"
@@ -131,7 +139,10 @@ def test_a_broken_model_fails_its_check(
 @pytest.mark.parametrize(("cls", "name"), BROKEN_DATASETS)
 def test_a_broken_dataset_fails_its_check(cls: type[Dataset], name: str, tmp_path: Path) -> None:
     assert found(datasets.CHECKS, name, dataset(cls, tmp_path)).verdict == "fail"
-    assert found(datasets.CHECKS, name, dataset(faulty.Good, tmp_path / "s")).verdict == "pass"
+    assert (
+        found(datasets.CHECKS, name, dataset(faulty_datasets.Good, tmp_path / "s")).verdict
+        == "pass"
+    )
 
 
 @pytest.mark.parametrize(
@@ -155,8 +166,8 @@ def test_each_check_is_shown_to_fail(
 
 
 def test_attacks_that_cannot_run_are_named(tmp_path: Path) -> None:
-    one = found(models.CHECKS, "attacks", model(faulty.model(faulty.Shy), tmp_path))
-    assert "fgm: RuntimeError: no gradients here (faulty.py:" in one.measured
+    one = found(models.CHECKS, "attacks", model(faulty_models.model(faulty_models.Shy), tmp_path))
+    assert "fgm: RuntimeError: no gradients here (faulty_models.py:" in one.measured
     assert one.verdict == "fail"
 
 

@@ -14,8 +14,8 @@ from robench.claim import leases
 from robench.errors import UserError
 from robench.executors.cluster import Cluster, Needs
 from robench.runs import RunFolder, read_runs
+from studying import MATCHED
 from test_ahead import records
-from test_study import MATCHED
 from test_workers import outcome
 
 needs_ray = pytest.mark.skipif(

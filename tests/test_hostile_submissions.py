@@ -1,8 +1,6 @@
 """Files that are handed in: whatever they hold, they end in a line, and nothing lies outside."""
 
-import contextlib
 import io
-import json
 import pickle
 import struct
 import zipfile
@@ -12,36 +10,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 import tiny
 from bounds import little_memory, touched, within
-from hostile import BOMBS, cases, ends, mutated, spoilt, trap
+from hostile import BOMBS, trap
 from robench.outcomes import Outcomes
-from robench.runs import SEAL
 from robench.submissions import container
-from robench.submissions.inspection import inspect
 from robench.submissions.manifest import MANIFEST
-from robench.submissions.opening import opened
-from submitting import falsified, forged, members, respecified, signed, unsealed
+from submitting import falsified, forged, respecified, unsealed, zipped
 
 RUN = "records/folder-fgm-0123456789"
-
-
-@pytest.fixture(scope="module")
-def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder for what is drawn."""
-    return tmp_path_factory.mktemp("room")
-
-
-def zipped(entries: list[tuple[zipfile.ZipInfo | str, bytes]], how: int = 0) -> bytes:
-    """Return a zip of these entries, as any program may write it."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", how) as archive:
-        for name, content in entries:
-            archive.writestr(name, content, compress_type=how)
-    return buffer.getvalue()
 
 
 def refused(path: Path, content: bytes, said: str) -> None:
@@ -280,40 +258,3 @@ def test_evaluations_of_hardly_any_image(count: int, submitted: Path, tmp_path: 
     done = tiny.robench("verify", path)
     assert (done.code in (1, 2), done.err.count("\n")) == (True, 1), done.err
     assert "defect" not in done.err
-
-
-@cases(40)
-@given(data=st.data())
-def test_whatever_a_member_holds(submitted: Path, room: Path, data: st.DataObject) -> None:
-    content = members(submitted / "light.robench")
-    for _ in range(data.draw(st.integers(1, 2))):
-        name = data.draw(st.sampled_from(sorted(content)))
-        if name.endswith(".json") and data.draw(st.booleans()):
-            row = json.loads(content[name])
-            row.pop(SEAL, None)
-            content[name] = json.dumps(data.draw(mutated(row))).encode()
-        else:
-            content[name] = data.draw(spoilt(content[name]))
-    path = room / "x.robench"
-    with contextlib.suppress(ValueError, TypeError, KeyError, RecursionError):
-        content = signed(content)  # as far as there is a manifest still
-    path.write_bytes(zipped(list(content.items())))
-
-    def look() -> None:
-        with opened(path) as submission:
-            list(inspect(submission, None, "cpu", None))
-
-    with little_memory():
-        ends("submission", look)
-
-
-@cases(40)
-@given(data=st.data())
-def test_whatever_a_file_holds(submitted: Path, room: Path, data: st.DataObject) -> None:
-    path = room / "x.robench"
-    content = (submitted / "light.robench").read_bytes()
-    path.write_bytes(data.draw(spoilt(content) | spoilt(content[-400:]) | st.binary(max_size=200)))
-    with little_memory():
-        ends("submission's bytes", lambda: container.unpack(path, room / "unpacked"))
-    outside = {one.name for one in room.iterdir()}
-    assert outside <= {"x.robench", "unpacked"}

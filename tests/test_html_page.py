@@ -17,7 +17,7 @@ from PIL import Image
 import tiny
 from crowding import crowd
 from markup import Element, parsed
-from recordings import EPS, Recorder, drawn, finding, match, small_suite
+from recordings import EPS, Recorder, drawn, finding, match
 from robench import archive, leaderboard
 from robench.cells import Cell
 from robench.errors import UserError
@@ -26,9 +26,9 @@ from robench.records import Strength
 from robench.samples import Samples, samples_path
 from robench.site import rendering, writing
 from robench.site.contents import Datum, Page
-from robench.site.palette import COLOURS, CONTRAST, SURFACES, contrast, palette, readable
 from robench.site.prose import html
 from robench.standings import sections
+from suites import small_suite
 
 pytest.importorskip("markdown_it", reason="needs the extra robench[html]")
 pytest.importorskip("vl_convert", reason="needs the extra robench[html]")
@@ -280,39 +280,8 @@ def test_an_interval_is_told_from_its_value() -> None:
     assert (Datum("c [x").value, Datum("-").value, Datum("-").interval) == ("c", "-", "")
 
 
-@pytest.mark.parametrize("theme", SURFACES)
-def test_colours_stand_out_from_the_page_and_from_each_other(theme: str) -> None:
-    found = palette(theme)
-    assert len(set(found)) == COLOURS
-    for one in found:
-        red, green, blue = (int(one[place : place + 2], 16) / 255 for place in (1, 3, 5))
-        assert contrast((red, green, blue), SURFACES[theme]) >= CONTRAST - 0.02  # 8 bits a channel
-
-
-def test_contrast_is_that_of_the_standard() -> None:
-    assert contrast((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)) == pytest.approx(21.0)
-    assert contrast((1.0, 1.0, 1.0), (1.0, 1.0, 1.0)) == 1.0
-    # #767676 is the lightest grey that stands 4.5 to 1 on white.
-    grey = 0x76 / 255
-    assert contrast((grey, grey, grey), (1.0, 1.0, 1.0)) == pytest.approx(4.54, abs=0.01)
-    assert readable((0.0, 0.0, 0.5), (1.0, 1.0, 1.0)) == (0.0, 0.0, 0.5)
-
-
 def test_five_hundred_rows_are_a_few_megabytes(published: Page) -> None:
     content = rendering.render(crowd(published, 500))
     rows = [one for one in parsed(content).all("tr") if "data-id" in one.given]
     assert len(rows) == 500
     assert len(content) < 10_000_000
-
-
-def test_of_many_rows_the_page_lists_some_pairs_and_says_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    small_suite(tmp_path / "records")
-    monkeypatch.setattr("robench.legible.WHOLE", 1)
-    found = parsed(rendering.render(writing.page(tmp_path)))
-    tables = [one for one in found.all("table") if "pairs" in one.given.get("class", "").split()]
-    assert all(len([row for row in table.inner if row.tag == "tr"]) > 1 for table in tables)
-    said = [one.text for one in found.all("p") if one.given.get("class") == "left-out"]
-    assert len(said) == len(tables) > 0
-    assert all("Ask for another: robench explain" in one for one in said)

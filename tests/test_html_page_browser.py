@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from browsing import chart, column, names
-from recordings import EPS, Recorder, drawn, match, small_suite
+from recordings import EPS, Recorder, drawn, match
 from robench.records import Strength
 from robench.site import writing
+from suites import small_suite
 
 pytest.importorskip("markdown_it", reason="needs the extra robench[html]")
 pytest.importorskip("vl_convert", reason="needs the extra robench[html]")

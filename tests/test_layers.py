@@ -276,6 +276,12 @@ def test_files_and_functions_are_short(module: str) -> None:
             assert node.end_lineno - node.lineno < 50, node.name
 
 
+def test_files_of_tests_and_benchmarks_are_short() -> None:
+    files = [*(ROOT / "tests").rglob("*.py"), *(ROOT / "benchmarks").rglob("*.py")]
+    assert len(files) > 100
+    assert [one.name for one in files if len(one.read_text().splitlines()) >= 300] == []
+
+
 @every
 def test_public_names_are_documented(module: str) -> None:
     for node in documented(trees()[module]):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from markup import parsed
 from recordings import Recorder, drawn, match, outcomes
 from robench import archive, legible
 from robench.comparison import Difference, Pairs, compare, standing_behind
@@ -14,6 +15,8 @@ from robench.contents import AccuracyNorm, AtAGlance, Content, RobustnessCurve
 from robench.outcomes import Outcomes
 from robench.page import page
 from robench.ranking import ranked
+from robench.site import rendering, writing
+from suites import small_suite
 
 ROWS = {f"row {place}": [drawn(place, 0.3 + 0.01 * place)] for place in range(7)}
 
@@ -131,3 +134,16 @@ def names_in(content: Content, variants: Sequence[str]) -> list[str]:
         assert isinstance(content, AccuracyNorm)
         found = {one.variant for panel in content.panels for one in panel.lines}
     return [variants[place] for place in sorted(found)]
+
+
+def test_of_many_rows_the_page_lists_some_pairs_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small_suite(tmp_path / "records")
+    monkeypatch.setattr("robench.legible.WHOLE", 1)
+    found = parsed(rendering.render(writing.page(tmp_path)))
+    tables = [one for one in found.all("table") if "pairs" in one.given.get("class", "").split()]
+    assert all(len([row for row in table.inner if row.tag == "tr"]) > 1 for table in tables)
+    said = [one.text for one in found.all("p") if one.given.get("class") == "left-out"]
+    assert len(said) == len(tables) > 0
+    assert all("Ask for another: robench explain" in one for one in said)

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 import tiny
-from recordings import small_suite
 from robench import archive, leaderboard
 from robench.errors import UserError
 from robench.markdown import escape
@@ -15,6 +14,7 @@ from robench.notes import filled, questions
 from robench.provenance import explain
 from robench.questions import cells_of
 from robench.section_text import title
+from suites import small_suite
 
 
 @pytest.fixture

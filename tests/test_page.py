@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from recordings import EPS, SPEC, Recorder, drawn, finding, match, outcomes, small_suite
+from recordings import EPS, SPEC, Recorder, drawn, finding, match, outcomes
 from robench import leaderboard
 from robench.markdown import block, details, escape, table
 from robench.records import Strength
+from suites import small_suite
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from explaining import pairs, seeded
 from robench import archive
 from robench.archive import Archive
 from robench.cells import Cell
@@ -13,7 +14,6 @@ from robench.comparison import Difference, Pairs
 from robench.errors import UserError
 from robench.provenance import explain
 from robench.questions import asked, asked_of, cells_of
-from test_provenance import pairs, seeded
 
 UNKNOWN = (
     "nobody rho_cw",

@@ -8,51 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from recordings import EPS, Recorder, finding, match, outcomes, rewrite
-from robench import archive
+from rankings import COUNT, at, audited, only, ranked, ranks, runs_of
+from recordings import Recorder, outcomes, rewrite
 from robench.errors import UserError
-from robench.outcomes import Outcomes
-from robench.ranking import Entry, Ranking, rank
-from robench.records import Run
-from robench.standings import sections
-
-COUNT = 40
-
-
-def at(distance: float, failing: int = 0, count: int = COUNT) -> Outcomes:
-    """Return outcomes in which every image lies at one distance, but for failures."""
-    far = np.full(count, distance)
-    far[:failing] = np.inf
-    return outcomes([True] * count, far)
-
-
-def ranked(root: Path) -> Ranking:
-    """Rank the one standing of the records."""
-    found = archive.read(root)
-    (section,) = sections(found)
-    (standing,) = section.standings
-    return rank(standing, found.audits)
-
-
-def runs_of(recorder: Recorder, names: Sequence[str], seeds: Sequence[int] = (0,)) -> list[Run]:
-    """Record matched runs, a name and a seed each."""
-    runs = [recorder.run(name, seed=seed, strength=EPS) for name in names for seed in seeds]
-    recorder.matches([match(run) for run in runs])
-    return runs
-
-
-def audited(recorder: Recorder, runs: Sequence[Run]) -> None:
-    for run in runs:
-        recorder.audit(run)
-
-
-def ranks(ranking: Ranking) -> list[tuple[str, int | None]]:
-    return [(entry.variant, entry.rank) for entry in ranking.entries]
-
-
-def only(ranking: Ranking) -> Entry:
-    (entry,) = ranking.entries
-    return entry
+from robench.ranking import Ranking
 
 
 def suite(root: Path, distances: Mapping[str, float], seeds: Sequence[int] = (0,)) -> Ranking:
@@ -232,95 +191,6 @@ def test_other_images_are_no_part_and_the_whole_goes_before_a_part(tmp_path: Pat
     assert only(found).rows[0].parts == ()
     assert only(found).envelopes[0].distance.tolist() == [1.0] * COUNT
     assert found.counted.names(found.counted.shared) == ["cw", "mim"]
-
-
-def test_an_envelope_that_fails_on_too_many_does_not_rank(tmp_path: Path) -> None:
-    recorder = Recorder(tmp_path)
-    (run,) = runs_of(recorder, ["a"])
-    recorder.evaluation(run, "cw", at(1.0, failing=1))
-    audited(recorder, [run])
-    assert only(ranked(tmp_path)).reasons == (
-        "the envelope fails on 2.5% of the correctly classified images (at most 0.5% may be left "
-        "out of rho_correct); run: robench eval --matched-accuracy 0.70 --preset strong",
-    )
-    second = at(2.0)
-    second.distance[1:] = np.inf
-    second.success[1:] = False
-    recorder.evaluation(run, "mim", second)
-    audited(recorder, [run])
-    assert only(ranked(tmp_path)).rank == 1
-
-
-def test_a_network_that_is_right_nowhere_is_not_ranked(tmp_path: Path) -> None:
-    recorder = Recorder(tmp_path)
-    (run,) = runs_of(recorder, ["a"])
-    recorder.evaluation(run, "cw", outcomes([False] * 5, [0.0] * 5))
-    audited(recorder, [run])
-    assert only(ranked(tmp_path)).reasons == ("no image is classified correctly",)
-
-
-def test_without_an_audit_nothing_is_ranked(tmp_path: Path) -> None:
-    recorder = Recorder(tmp_path)
-    (run,) = runs_of(recorder, ["a"])
-    recorder.evaluation(run, "cw", at(1.0))
-    assert only(ranked(tmp_path)).reasons == ("not audited; run: robench audit",)
-
-
-def test_a_failed_audit_says_what_failed_and_comparability_does_not_count(tmp_path: Path) -> None:
-    recorder = Recorder(tmp_path)
-    (run,) = runs_of(recorder, ["a"])
-    recorder.evaluation(run, "cw", at(1.0))
-    recorder.audit(run, [finding("table", "fail", "comparability"), finding("slow", "warn")])
-    assert only(ranked(tmp_path)).rank == 1
-    recorder.audit(run, [finding("same", "fail"), finding("flat", "fail", "masking")])
-    assert only(ranked(tmp_path)).reasons == (
-        "audit: same failed (0.25, wanted at least 0.5)",
-        "audit: flat failed (0.25, wanted at least 0.5)",
-    )
-
-
-def test_what_was_attacked_since_its_audit_is_audited_again(tmp_path: Path) -> None:
-    recorder = Recorder(tmp_path)
-    runs = runs_of(recorder, ["a", "b"])
-    for run in runs:
-        recorder.evaluation(run, "cw", at(1.0))
-    audited(recorder, runs)
-    recorder.evaluation(runs[0], "mim", at(0.5))
-    assert [entry.rank for entry in ranked(tmp_path).entries] == [1, 1]  # mim does not count yet
-    recorder.evaluation(runs[1], "mim", at(0.5))
-    for entry in ranked(tmp_path).entries:
-        assert entry.reasons == ("attacked since its audit; run: robench audit",)
-
-
-def test_one_bad_seed_un_ranks_the_defense_and_is_named(tmp_path: Path) -> None:
-    recorder = Recorder(tmp_path)
-    runs = runs_of(recorder, ["a"], (0, 1, 2))
-    for run in runs:
-        recorder.evaluation(run, "cw", at(1.0))
-    recorder.audit(runs[0])
-    recorder.audit(runs[1], [finding("same", "fail")])
-    entry = only(ranked(tmp_path))
-    assert entry.reasons == (
-        "seed 1: audit: same failed (0.25, wanted at least 0.5)",
-        "seed 2: not audited; run: robench audit",
-    )
-    assert entry.numbers is not None
-
-
-def test_what_is_not_attacked_or_attacked_alone_says_so(tmp_path: Path) -> None:
-    recorder = Recorder(tmp_path)
-    runs = runs_of(recorder, ["a", "b", "c"])
-    assert {reason for entry in ranked(tmp_path).entries for reason in entry.reasons} == {
-        "not attacked; run: robench eval --matched-accuracy 0.70",
-        "not audited; run: robench audit",
-    }
-    recorder.evaluation(runs[0], "cw", at(1.0))
-    recorder.evaluation(runs[1], "mim", at(1.0))
-    found = ranked(tmp_path)
-    said = "no attack was run on more than half of the rows; "
-    said += "run: robench eval --matched-accuracy 0.70"
-    assert [entry.reasons[0] for entry in found.entries[:2]] == [said] * 2
-    assert found.entries[2].reasons[0].startswith("not attacked; ")
 
 
 def test_arrays_of_other_images_than_recorded_are_refused(tmp_path: Path) -> None:

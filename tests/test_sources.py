@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from rankings import at, audited, ranked, ranks, runs_of
 from recordings import Recorder
 from robench import archive, leaderboard
 from robench.records import Run
 from robench.standings import Standing, sections
-from test_ranking import at, audited, ranked, ranks, runs_of
 
 BLACK = "cw black-box"
 

@@ -10,7 +10,7 @@ import robench
 import strangers
 import tiny
 from markup import Element, parsed
-from test_own_models import ATTACKS, IMAGES, evaluated
+from strangers import ATTACKS, IMAGES, evaluated
 
 pytest.importorskip("markdown_it", reason="needs the extra robench[html]")
 pytest.importorskip("vl_convert", reason="needs the extra robench[html]")
