@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from audited import finding
-from recordings import Recorder, match, outcomes
+from recordings import EPS, Recorder, match, outcomes
 from robench.archive import Result
 from robench.audit.case import Case
 from robench.data import Split
@@ -194,6 +194,7 @@ def test_comparability(desk: Desk) -> None:
     assert finding(matched, "matched").verdict == "warn"  # 120 validation images
     assert finding(matched, "seeds").verdict == "pass"
     assert finding(matched, "adaptive").measured == "non-adaptive evaluation"
+    assert finding(matched, "ended").verdict == "skipped"  # no strength would end elsewhere
     desk.add("generator", measured(), adaptive=True)
     assert finding(replace(desk.case(), adapted=True), "adaptive").measured == "generator"
 
@@ -204,3 +205,13 @@ def test_network_that_its_records_are_not_of(desk: Desk) -> None:
     wrong = replace(measured(), clean=np.full(COUNT, 2, dtype=np.int16))
     found = finding(desk.add("walk", wrong).case(), "untouched")
     assert (found.verdict, found.measured) == ("fail", "200 of 200 images classified otherwise")
+
+
+@pytest.mark.parametrize(("place", "verdict"), [(0, "warn"), (-1, "pass")])
+def test_what_a_stronger_setting_would_end_at_is_told(place: int, verdict: str, desk: Desk) -> None:
+    case, run = desk.add("cw", measured()).case(), desk.recorder.run("fgm", {"eps": 0.1}, EPS)
+    kept = run.checkpoints[place]
+    subject = Subject(run, kept, Always())
+    found = finding(replace(case, subject=subject, matches=(match(run, step=kept.step),)), "ended")
+    assert (found.verdict, found.measured) == (verdict, f"epoch {kept.epoch:.1f} of 2")
+    assert finding(replace(case, subject=subject), "ended").verdict == "skipped"

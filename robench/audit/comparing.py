@@ -5,6 +5,8 @@ from robench.audit.check import Reading, check, skipped, verdict
 from robench.imported.record import Imported
 
 IMAGES, SEEDS, HELD_OUT = 1000, 3, 1000
+LAST = 0.9
+"""Share of its training after which a checkpoint counts as trained to the end."""
 
 
 @check(
@@ -24,6 +26,24 @@ def matched(case: Case) -> Reading:
     return Reading(
         verdict(fails=outside, warns=images < HELD_OUT), f"off by {off:.4f} at most, on {on}"
     )
+
+
+@check(
+    "comparability",
+    source="docs/matching.md, Two ways to an accuracy",
+    threshold=f"after {LAST:.0%} of its training, where a strength could be chosen to end there",
+    remedy="train a stronger setting that ends at this accuracy (robench match)",
+)
+def ended(case: Case) -> Reading:
+    """Does the checkpoint come from the end of its training?"""
+    run = case.subject.run
+    if isinstance(run, Imported) or not case.matches:
+        return skipped("no match names the checkpoint")
+    if run.strength is None:
+        return skipped("the defense has no strength to choose")
+    epoch, epochs = case.subject.checkpoint.epoch, run.spec.epochs
+    said = f"epoch {epoch:.1f} of {epochs}"
+    return Reading(verdict(fails=False, warns=epoch < LAST * epochs), said)
 
 
 @check(
@@ -67,4 +87,4 @@ def adaptive(case: Case) -> Reading:
     return Reading(verdict(fails=False, warns=not ran), ", ".join(ran) or "non-adaptive evaluation")
 
 
-CHECKS = (matched, images, seeds, adaptive)
+CHECKS = (matched, ended, images, seeds, adaptive)
