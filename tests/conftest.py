@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import readers
+import strangers
 import submitting
 import tiny
 from bucketing import Buckets, serving_buckets
@@ -41,6 +42,20 @@ def _no_options_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def tints(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder of tinted noise, 72 training and 36 test images; not to be changed."""
     return tiny.folder(tmp_path_factory.mktemp("tints"))
+
+
+@pytest.fixture(scope="session")
+def stranger(tints: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with an evaluated and audited classifier `planes`; not to be changed."""
+    runs = tmp_path_factory.mktemp("own") / "runs"
+    strangers.evaluated(tints, runs, strangers.tints(), name="planes", audit=True)
+    return runs
+
+
+@pytest.fixture
+def stranger_copy(stranger: Path, tmp_path: Path) -> Path:
+    """Return a copy of it."""
+    return shutil.copytree(stranger, tmp_path / "runs")
 
 
 @pytest.fixture

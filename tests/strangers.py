@@ -18,6 +18,8 @@ SIZE = 8
 CHANNELS = (2, 1, 0)
 """Of `tiny.CLASSES`: blue, green, red."""
 MEAN, STD = (0.4, 0.45, 0.5), (0.2, 0.25, 0.3)
+IMAGES = 12
+ATTACKS = ("fgm", "deepfool")
 
 
 def tints() -> planes.Planes:
@@ -107,10 +109,6 @@ def file(folder: Path, kind: str = "") -> Path:
     path = folder / "net.py"
     path.write_text(FACTORY.replace('KIND = ""', f"KIND = {kind!r}"))
     return path
-
-
-IMAGES = 12
-ATTACKS = ("fgm", "deepfool")
 
 
 def evaluated(data: Path, runs: Path, model: Any, **more: Any) -> pd.DataFrame:

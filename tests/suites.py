@@ -4,11 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from recordings import EPS, SPEC, Recorder, drawn, finding, match
-from robench.records import (
-    Run,
-    RunSpec,
-    Strength,
-)
+from robench.records import Run, RunSpec, Strength
 
 
 def small_suite(root: Path, spec: RunSpec = SPEC) -> tuple[Run, ...]:

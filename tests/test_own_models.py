@@ -4,7 +4,6 @@ The one that is attacked is linear, so that every distance is known in closed fo
 """
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -23,22 +22,8 @@ from robench.imported.record import read_all
 from strangers import IMAGES, command, evaluated
 
 
-@pytest.fixture(scope="module")
-def runs(tints: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with an evaluated and audited classifier `planes`; not to be changed."""
-    runs = tmp_path_factory.mktemp("own") / "runs"
-    evaluated(tints, runs, strangers.tints(), name="planes", audit=True)
-    return runs
-
-
-@pytest.fixture
-def copied(runs: Path, tmp_path: Path) -> Path:
-    """Return a copy of it."""
-    return shutil.copytree(runs, tmp_path / "runs")
-
-
-def test_distances_are_those_of_the_closed_form(runs: Path, data: Data) -> None:
-    found = {one.evaluation.attack: one.outcomes for one in archive.read(runs).results}
+def test_distances_are_those_of_the_closed_form(stranger: Path, data: Data) -> None:
+    found = {one.evaluation.attack: one.outcomes for one in archive.read(stranger).results}
     deepfool = found["deepfool"]
     shown = panel.of(data, deepfool.index.astype(np.int64))
     known = strangers.distances(shown.x, shown.y)
@@ -60,13 +45,13 @@ def test_declared_normalisation_leaves_distances_in_pixels(tints: Path, tmp_path
 
 
 def test_a_network_that_is_evaluated_again_is_there_already(
-    copied: Path, tints: Path, tmp_path: Path
+    stranger_copy: Path, tints: Path, tmp_path: Path
 ) -> None:
-    before = tiny.snapshot(copied)
-    evaluated(tints, copied, strangers.tints(), name="planes", audit=True)
-    assert tiny.snapshot(copied) == before
-    evaluated(tints, copied, strangers.tints(), name="other")
-    assert len(read_all(copied)) == 2
+    before = tiny.snapshot(stranger_copy)
+    evaluated(tints, stranger_copy, strangers.tints(), name="planes", audit=True)
+    assert tiny.snapshot(stranger_copy) == before
+    evaluated(tints, stranger_copy, strangers.tints(), name="other")
+    assert len(read_all(stranger_copy)) == 2
 
 
 def test_the_network_in_memory_stays_as_it_was(tints: Path, tmp_path: Path) -> None:
@@ -190,11 +175,11 @@ def test_a_file_may_hold_the_network_itself(tints: Path, tmp_path: Path) -> None
 
 
 def test_results_on_fewer_images_are_not_said_to_be_nobody_s(
-    copied: Path, tints: Path, tmp_path: Path
+    stranger_copy: Path, tints: Path, tmp_path: Path
 ) -> None:
     given: dict[str, Any] = {"name": "planes", "attacks": ("fgm",), "images": 6}
-    evaluated(tints, copied, strangers.tints(), **given)
-    text = robench.report(copied, tmp_path / "board").read_text()
+    evaluated(tints, stranger_copy, strangers.tints(), **given)
+    text = robench.report(stranger_copy, tmp_path / "board").read_text()
     assert "Left out" not in text
     assert "| planes | 1.0000 [0.758,\N{NO-BREAK SPACE}1.000] | 12 |" in text
 

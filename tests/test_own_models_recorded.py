@@ -13,32 +13,18 @@ import tiny
 from robench import archive
 from robench.errors import UserError
 from robench.imported.record import read_all
-from strangers import IMAGES, command, evaluated
+from strangers import IMAGES, command
 
 
-@pytest.fixture(scope="module")
-def runs(tints: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with an evaluated and audited classifier `planes`; not to be changed."""
-    runs = tmp_path_factory.mktemp("own") / "runs"
-    evaluated(tints, runs, strangers.tints(), name="planes", audit=True)
-    return runs
-
-
-@pytest.fixture
-def copied(runs: Path, tmp_path: Path) -> Path:
-    """Return a copy of it."""
-    return shutil.copytree(runs, tmp_path / "runs")
-
-
-def test_the_audit_asks_what_it_can(runs: Path) -> None:
-    (audit,) = archive.read(runs).audits.values()
+def test_the_audit_asks_what_it_can(stranger: Path) -> None:
+    (audit,) = archive.read(stranger).audits.values()
     said = {one.check: one for one in audit.findings}
     assert said["seeds"].verdict == said["matched"].verdict == "skipped"
     assert {said[one].verdict for one in ("parity", "logits", "untouched", "success")} == {"pass"}
 
 
-def test_the_page_has_it_in_a_part_of_its_own(runs: Path, tmp_path: Path) -> None:
-    text = robench.report(runs, tmp_path / "board").read_text()
+def test_the_page_has_it_in_a_part_of_its_own(stranger: Path, tmp_path: Path) -> None:
+    text = robench.report(stranger, tmp_path / "board").read_text()
     assert "## Networks that robench did not train: folder" in text
     assert "**not ranked**" in text
     assert "| planes | 1.0000" in text
@@ -50,23 +36,28 @@ def test_the_page_has_it_in_a_part_of_its_own(runs: Path, tmp_path: Path) -> Non
 
 
 def test_near_names_the_matched_accuracy_that_its_own_is_at(
-    copied: Path, tints: Path, tmp_path: Path
+    stranger_copy: Path, tints: Path, tmp_path: Path
 ) -> None:
-    tiny.trained("baseline", tints, copied)
-    given: dict[str, Any] = {"data_dir": tints, "runs": copied, "device": "cpu", "audit": False}
+    tiny.trained("baseline", tints, stranger_copy)
+    given: dict[str, Any] = {
+        "data_dir": tints,
+        "runs": stranger_copy,
+        "device": "cpu",
+        "audit": False,
+    }
     given |= {"attacks": ("fgm",), "tolerance": 0.9985}
     robench.evaluate(0.999, images=IMAGES, **given)
-    found = robench.report(copied, tmp_path / "board").read_text()
+    found = robench.report(stranger_copy, tmp_path / "board").read_text()
     assert "fgm, deepfool | 0.999 |" in found
     assert "| planes |" not in found.partition("## Networks that robench did not train")[0]
     robench.evaluate(0.5, images=IMAGES, **{**given, "tolerance": 0.4})
-    again = robench.report(copied, tmp_path / "board").read_text()
+    again = robench.report(stranger_copy, tmp_path / "board").read_text()
     assert "fgm, deepfool | 0.999 |" in again
 
 
-def test_numbers_are_explained_from_the_published_records(runs: Path, tmp_path: Path) -> None:
+def test_numbers_are_explained_from_the_published_records(stranger: Path, tmp_path: Path) -> None:
     board = tmp_path / "board"
-    robench.report(runs, board)
+    robench.report(stranger, board)
     ended = tiny.robench("explain", "--out", board, "planes rho_correct_envelope")
     assert ended.code == 0, ended.err
     assert "robench did not train it" in ended.out
@@ -74,8 +65,8 @@ def test_numbers_are_explained_from_the_published_records(runs: Path, tmp_path: 
     assert "0 of 12 images: fooled by none" in ended.out
     for number in ("benign", "rho_deepfool", "accuracy_fgm at 0.5", "accuracy_envelope", "audit"):
         assert tiny.robench("explain", "--out", board, f"planes {number}").code == 0, number
-    (key,) = read_all(runs)
-    as_json = tiny.robench("explain", "--json", "--runs", runs, key, "median_deepfool")
+    (key,) = read_all(stranger)
+    as_json = tiny.robench("explain", "--json", "--runs", stranger, key, "median_deepfool")
     (one,) = json.loads(as_json.out)
     assert one["networks"][0]["run"] == key
     assert one["networks"][0]["seed"] is None
@@ -87,15 +78,17 @@ def test_numbers_are_explained_from_the_published_records(runs: Path, tmp_path: 
     assert "not trained by robench: planes" in refused.err
 
 
-def test_it_is_verified_with_what_builds_it(copied: Path, tints: Path, tmp_path: Path) -> None:
-    words = ["verify", "planes", "--runs", copied, "--data-dir", tints, "--device", "cpu"]
+def test_it_is_verified_with_what_builds_it(
+    stranger_copy: Path, tints: Path, tmp_path: Path
+) -> None:
+    words = ["verify", "planes", "--runs", stranger_copy, "--data-dir", tints, "--device", "cpu"]
     ended = tiny.robench(*words)
     assert ended.code == 0, ended.err
     assert "not compared: predictions" in ended.out
     ended = tiny.robench(*words, "--model", f"{strangers.file(tmp_path)}:plain")
     assert ended.code == 2
     assert "another function, or its file has changed" in ended.err
-    (weights,) = (copied / "imported").glob("*/weights.safetensors")
+    (weights,) = (stranger_copy / "imported").glob("*/weights.safetensors")
     weights.write_bytes(weights.read_bytes()[:-1] + b"\0\0")
     ended = tiny.robench(*words)
     assert ended.code == 1
@@ -133,18 +126,18 @@ def test_a_file_that_built_it_audits_and_verifies_it(tints: Path, tmp_path: Path
         {"further": 1},
     ],
 )
-def test_a_forged_manifest_is_told_by_name(copied: Path, change: dict[str, object]) -> None:
-    (manifest,) = (copied / "imported").glob("*/manifest.json")
+def test_a_forged_manifest_is_told_by_name(stranger_copy: Path, change: dict[str, object]) -> None:
+    (manifest,) = (stranger_copy / "imported").glob("*/manifest.json")
     content = json.loads(manifest.read_text()) | change
     del content["sha256"]
     manifest.write_text(json.dumps(content))
     with pytest.raises(UserError, match=r"manifest\.json.*evaluate the network again"):
-        archive.read(copied)
+        archive.read(stranger_copy)
 
 
-def test_a_manifest_that_leads_elsewhere_is_refused(copied: Path, tmp_path: Path) -> None:
-    (folder,) = (copied / "imported").iterdir()
+def test_a_manifest_that_leads_elsewhere_is_refused(stranger_copy: Path, tmp_path: Path) -> None:
+    (folder,) = (stranger_copy / "imported").iterdir()
     shutil.move(folder, tmp_path / folder.name)
     folder.symlink_to(tmp_path / folder.name)
     with pytest.raises(UserError, match="leads out of"):
-        archive.read(copied)
+        archive.read(stranger_copy)
