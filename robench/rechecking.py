@@ -10,7 +10,7 @@ from robench.archive import Archive, Result
 from robench.attacking import BOX
 from robench.outcomes import LONGER, Outcomes
 from robench.panel import Panel
-from robench.records import Evaluation
+from robench.records import Audit, Evaluation
 from robench.samples import Samples
 
 NEAR = 1e-5
@@ -23,7 +23,7 @@ def unlike_runs(found: Archive, result: Result) -> list[bool]:
     The attacked checkpoint, and the black-box source's where that run is there.
     """
     one = result.evaluation
-    differing = [_weights(found, one) != one.weights]
+    differing = [weights_of(found, one) != one.weights]
     source = found.source(one.source)
     if source is not None:
         differing.append(source.final.sha256 != one.source_weights)
@@ -86,8 +86,8 @@ def _successes(
     return found if radius is None else found & (norm <= _longest(radius) * slack)
 
 
-def _weights(found: Archive, one: Evaluation) -> str | None:
-    """Return what the weights are, by the record of the network that an evaluation names."""
+def weights_of(found: Archive, one: Evaluation | Audit) -> str | None:
+    """Return what the weights are, by the record of the network that `one` names."""
     if one.run in found.imported:
         return found.imported[one.run].weights
     kept = found.runs[one.run].checkpoints if one.run in found.runs else ()

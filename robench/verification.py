@@ -69,9 +69,10 @@ def asked_for(found: Archive, words: str) -> dict[str, frozenset[int] | None]:
         steps.setdefault(row.run.key, set()).add(row.match.step)
     if not steps:
         runs, rows = ", ".join(sorted(found.runs)) or "none", ", ".join(row_names(found)) or "none"
+        others = ", ".join(sorted({one.name for one in found.imported.values()}))
         raise UserError(
             f"no finished run and no matched row {words!r} under {found.root}; runs there: {runs}; "
-            f"rows: {rows}"
+            f"rows: {rows}" + (f"; not trained by robench: {others}" if others else "")
         )
     return {key: frozenset(own) for key, own in steps.items()}
 

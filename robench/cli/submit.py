@@ -21,8 +21,8 @@ def command(what: tuple[str, ...], runs: Path, out: Path | None, with_weights: b
     """Pack rows, such as "mine 0.70", into one file for a leaderboard.
 
     All seeds and strengths of the row's defense: runs, matches, evaluations, audits, the
-    adversarial images that were kept, and the hashes of the weights. It is checked as
-    `robench verify FILE` does before it is written.
+    adversarial images that were kept, and the hashes of the weights; or a network that robench did
+    not train, by its name. It is checked as `robench verify FILE` does before it is written.
     """
     from robench.submissions.packing import submit
 

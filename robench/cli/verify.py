@@ -53,10 +53,9 @@ def command(
     from robench.submissions.packing import ENDING
 
     if Path(what).is_file() or what.endswith(ENDING):
-        if out is not None or model is not None:
-            unfit = "--out" if model is None else "--model"
-            raise UserError(f"{what} is a submission; {unfit} is for rows and runs")
-        _submission(Path(what), runs, data_dir, again, device)
+        if out is not None:
+            raise UserError(f"{what} is a submission; --out is for rows and runs")
+        _submission(Path(what), runs, data_dir, again, device, model)
         return
     if again:
         raise UserError(f"--again is for submissions, and there is no file {what}")
@@ -84,10 +83,14 @@ def _compared(
         yield from verify(root, what, data_dir, device, runs)
 
 
-def _submission(path: Path, runs: Path, data_dir: Path | None, again: int, device: str) -> None:
+def _submission(
+    path: Path, runs: Path, data_dir: Path | None, again: int, device: str, model: str | None
+) -> None:
     from robench.submissions.inspection import inspect
     from robench.submissions.opening import opened
 
     with opened(path) as submission:
-        findings = inspect(submission, data_dir, device, runs, again)
+        if model and not submission.found.imported:
+            raise UserError(f"--model is for networks that robench did not train; {path} has none")
+        findings = inspect(submission, data_dir, device, runs, again, model)
         say_verdicts(findings, f"nothing of {path} was compared")

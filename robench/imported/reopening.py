@@ -1,5 +1,6 @@
 """A classifier that was brought in before, opened again: its images, its network, its weights."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -16,11 +17,22 @@ from robench.imported.record import IMPORTED, WEIGHTS, Imported
 from robench.learner import CLASSIFIER
 from robench.planning import CACHE
 from robench.plugins import MODELS
+from robench.settings import configure
 
 
 def rebuildable(there: Imported) -> bool:
     """Tell whether a record suffices to build the network: no function that one names is called."""
     return there.factory in MODELS.names()
+
+
+def bare(there: Imported) -> Callable[[], nn.Module]:
+    """Return what builds the network of a record that suffices for it, its weights left out.
+
+    UserError for settings that the model does not have.
+    """
+    plugin = MODELS.recorded(there.factory)
+    architecture = configure(plugin.cls, there.settings, plugin.name)
+    return lambda: architecture.build(there.shape, there.classes)
 
 
 def reopened(root: Path, there: Imported, data: Data, model: str | None = None) -> Subject:

@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from robench import mirrors
+from robench import mirrors, weights
 from robench.archive import Archive
 from robench.containment import contained
 from robench.data import Data
-from robench.evaluation import Subject
 from robench.imported.record import IMPORTED, WEIGHTS, Imported
 from robench.imported.reopening import rebuildable, reopened
 from robench.planning import data_at_hand, data_of
@@ -33,20 +32,33 @@ def verify_imported(
     out, predictions are compared only where an installed model does.
     """
     at = runs or found.root
-    path = contained(at, at / IMPORTED / there.key / WEIGHTS)
-    if runs is None:
-        data: Data | None = data_of(there, data_dir, at, device)
-    else:
-        data = data_at_hand(there, data_dir, at, device)
-        if data is None:
-            why = "the data set is not at hand; say --data-dir"
-            yield Finding(there.key, "pixels", 0, 0, left=why)
-    subject: Subject | None = None
+    given = (there, data_dir, at, device)
+    data = data_of(*given) if runs is None else data_at_hand(*given)
+    yield from verify_network(found, there, data, at, model, whole=runs is None)
+
+
+def verify_network(
+    found: Archive,
+    there: Imported,
+    data: Data | None,
+    at: Path,
+    model: str | None,
+    *,
+    whole: bool = False,
+) -> Iterator[Finding]:
+    """Compare a classifier as `verify_imported` does; `data` is what it was brought in for, if had.
+
+    `at`: the folder that holds its weights. `whole`: they have to be there.
+    """
+    if data is None:
+        why = "the data set is not at hand; say --data-dir"
+        yield Finding(there.key, "pixels", 0, 0, left=why)
+    path, subject = contained(at, at / IMPORTED / there.key / WEIGHTS), None
     mirrors.fetch(path)
-    if runs is not None and not path.is_file():
+    if not whole and not path.is_file():
         yield Finding(there.key, "predictions", 0, 0, left=f"no weights at {path}")
     else:
-        reason = damage(path, there.weights)
+        reason = _unlike(path, there)
         yield Finding(there.key, "weights", 1, int(bool(reason)), reason)
         if model is None and not rebuildable(there):
             why = f"built by {there.factory}; say --model"
@@ -56,3 +68,11 @@ def verify_imported(
     for result in found.results:
         if result.evaluation.run == there.key:
             yield from check_evaluation(found, lambda _: subject, result, data)
+
+
+def _unlike(path: Path, there: Imported) -> str:
+    """Return what is wrong with a classifier's weights; its name vouches for their values."""
+    reason = damage(path, there.weights)
+    if not reason and weights.digest(weights.load(path), "") != there.tensors:
+        reason = f"{path} holds other weights than those that {there.key} was named by"
+    return reason

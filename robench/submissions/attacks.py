@@ -10,14 +10,11 @@ from robench.attack import AdaptiveAttack, Attack
 from robench.attacking import adversaries, judge
 from robench.audit.auditing import audit
 from robench.data import Data
-from robench.environment import choose_device
 from robench.errors import UserError
-from robench.evaluation import Subject, open_subject
-from robench.planning import classifier_of
+from robench.evaluation import Subject
 from robench.plugins import ATTACKS
 from robench.records import Evaluation
 from robench.settings import configure
-from robench.submissions.opening import Submission
 from robench.verification import Finding
 
 NEARER = 0.1
@@ -39,18 +36,14 @@ def declared(found: Archive) -> Iterator[Finding]:
         yield Finding(record.key, "attack", 1, int(wrong))
 
 
-def repeated(
-    submission: Submission, key: str, step: int, data: Data, images: int, device: str
-) -> Iterator[Finding]:
+def repeated(found: Archive, subject: Subject, data: Data, images: int) -> Iterator[Finding]:
     """Attack and audit an enclosed network anew and compare with what was recorded.
 
     Every white-box attack, on the first `images` of its images, differs where it now comes nearer
     by more than `NEARER` to more than `FEW` of them: a network must not look more robust than it
     is. An audit differs where a check fails that passed.
     """
-    found, run = submission.found, submission.found.runs[key]
-    build = classifier_of(run.spec, run.shape, run.classes)
-    subject = open_subject(found.root / key, run, step, build, choose_device(device))
+    key, step = subject.run.key, subject.checkpoint.step
     for result in found.results:
         record = result.evaluation
         if record.white_box and (record.run, record.step) == (key, step):

@@ -25,7 +25,7 @@ RECORDS = 2**28
 INFLATED = 2**30
 """Bytes that the arrays of a submission come to in memory, at most."""
 _NAME = r"[\w-]{1,200}"
-_RUN = rf"records/(?:(?:sources|generators)/)?{_NAME}"
+_RUN = rf"records/(?:(?:sources|generators|imported)/)?{_NAME}"
 WEIGHTS = re.compile(rf"{_RUN}/(?:rungs/)?{_NAME}\.safetensors")
 LIMITS: tuple[tuple[re.Pattern[str], int], ...] = (
     (re.compile(r"submission\.json"), DIRECTORY),

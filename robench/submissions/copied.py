@@ -26,6 +26,7 @@ def copied(found: Archive, there: Archive) -> Iterator[Finding]:
         reason = f"the weights of step {same[0].step} are those of " if same else ""
         reason += owners[same[0].sha256] if same else ""
         yield Finding(key, "networks of others", len(run.checkpoints), len(same), reason)
+    yield from _brought(found, there)
     others: dict[object, list[Result]] = {}
     for result in there.results:
         others.setdefault(_made(result), []).append(result)
@@ -36,6 +37,15 @@ def copied(found: Archive, there: Archive) -> Iterator[Finding]:
         reason = f"its distances are those of {same_as[0]}" if same_as else ""
         if rivals:
             yield Finding(name, "distances of others", len(rivals), len(same_as), reason)
+
+
+def _brought(found: Archive, there: Archive) -> Iterator[Finding]:
+    """Compare the networks that robench did not train: equal values, other names."""
+    for key, one in sorted(found.imported.items()):
+        rivals = [other for other in there.imported.values() if other.key != key]
+        same = [other.key for other in rivals if other.tensors == one.tensors]
+        reason = f"its weights are those of {same[0]}" if same else ""
+        yield Finding(key, "networks of others", len(rivals), len(same), reason)
 
 
 def _made(result: Result) -> object:

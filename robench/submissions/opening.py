@@ -61,13 +61,16 @@ def _check_files(root: Path, listed: Manifest) -> None:
 
 def _check_plugins(found: Archive) -> None:
     """Refuse plugins that would be looked for among modules: a stranger's choice of an import."""
-    for run in (*found.runs.values(), *found.sources.values()):
-        for kind, name in (("data set", run.spec.dataset), ("model", run.spec.model)):
-            if ":" in name or not name.isprintable():
-                raise UserError(
-                    f"{found.root / run.key} names the {kind} {name!r}; only plugins that a "
-                    "package registers can be submitted"
-                )
+    runs = (*found.runs.values(), *found.sources.values())
+    names = [(run.key, "data set", run.spec.dataset) for run in runs]
+    names += [(run.key, "model", run.spec.model) for run in runs]
+    names += [(one.key, "data set", one.dataset) for one in found.imported.values()]
+    for key, kind, name in names:
+        if ":" in name or not name.isprintable():
+            raise UserError(
+                f"{found.root / key} names the {kind} {name!r}; only plugins that a package "
+                "registers can be submitted"
+            )
 
 
 def _check_counts(found: Archive) -> None:

@@ -8,7 +8,6 @@ from robench import archive, files
 from robench.archive import Archive
 from robench.environment import commit, installed
 from robench.errors import UserError
-from robench.questions import row_names
 from robench.records import digest
 from robench.submissions import container, manifest, selection
 from robench.submissions.inspection import inspect
@@ -23,10 +22,11 @@ def submit(
 ) -> Path:
     """Pack what the runs folder `root` holds of the variants that `words` name; return the file.
 
-    `words`: keys of runs, or names of rows. `out`: the file; None: one in the working folder, named
-    by the first row and its content. `weights`: enclose those of the attacked networks. Raises
-    UserError, and writes nothing, where there is no such run or row, where no row of it was
-    matched and attacked, or where its own records do not stand up to `inspect`.
+    `words`: keys of runs, or names of rows or of networks that robench did not train. `out`: the
+    file; None: one in the working folder, named by the first row and its content. `weights`:
+    enclose those of the attacked networks. Raises UserError, and writes nothing, where there is
+    none of that name, where no row of it was matched and attacked, or where its own records do not
+    stand up to `inspect`.
     """
     found = archive.read(root)
     chosen = selection.selected(found, selection.named(found, words))
@@ -35,7 +35,7 @@ def submit(
     if weights:
         members |= dict(selection.weight_files(chosen))
     listed = Manifest(
-        rows=row_names(chosen),
+        rows=selection.titles(chosen),
         files={name: files.sha256(members[name]) for name in sorted(members)},
         weights={name: kept.sha256 for name, kept in selection.networks(chosen).items()},
         environment={"robench": installed("robench"), "commit": commit()},
@@ -55,7 +55,10 @@ def submit(
 def _check_rows(chosen: Archive, words: Sequence[str]) -> None:
     """Refuse what no leaderboard could show."""
     asked = ", ".join(words)
-    if all(one.how == "unmatched" for one in chosen.matches):
+    seen = {one.evaluation.run for one in chosen.results}
+    if idle := sorted(chosen.imported.keys() - seen):
+        raise UserError(f"{idle[0]} was not attacked; attack it: robench eval --model ...")
+    if chosen.runs and all(one.how == "unmatched" for one in chosen.matches):
         raise UserError(
             f"{asked}: not matched at any benign accuracy, so that there is no row to submit; "
             "match and attack first: robench eval --matched-accuracy ..."

@@ -1,17 +1,21 @@
 """Which records belong to a submission: all of one variant of a defense, or of several.
 
 A row is of all seeds that were matched, and its points on the robustness curve are of all
-strengths, so that neither is left to whoever submits.
+strengths, so that neither is left to whoever submits. A network that robench did not train is one
+by itself.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from robench import archive, leaderboard, weights
 from robench.archive import GENERATORS, SOURCES, Archive
 from robench.containment import contained
 from robench.fitting import AGAINST
+from robench.imported.record import IMPORTED, WEIGHTS
+from robench.imported.verifying import asked_for as brought
+from robench.questions import row_names
 from robench.records import Checkpoint, Match, Run
 from robench.runs import read_runs
 from robench.verification import asked_for
@@ -22,24 +26,46 @@ Variant = tuple[str, str]
 """Protocol and name of a variant."""
 
 
-def named(found: Archive, words: Iterable[str]) -> set[Variant]:
-    """Return the variants that names of runs or rows stand for, as `robench verify` has them.
+@dataclass(frozen=True)
+class Entries:
+    """What a submission is about."""
 
-    UserError, with what there is, where there is neither.
+    variants: frozenset[Variant]
+    imported: frozenset[str]
+    """Keys of networks that robench did not train."""
+
+
+def named(found: Archive, words: Iterable[str]) -> Entries:
+    """Return what names of runs, rows or networks stand for, as `robench verify` has them.
+
+    UserError, with what there is, where there is none of them.
     """
-    keys = {key for one in words for key in asked_for(found, one)}
-    return {_variant(found.runs[key]) for key in keys}
+    variants, imported = set[Variant](), set[str]()
+    for one in words:
+        if networks := brought(found, one):
+            imported |= {network.key for network in networks}
+        else:
+            variants |= {_variant(found.runs[key]) for key in asked_for(found, one)}
+    return Entries(frozenset(variants), frozenset(imported))
 
 
-def matched(found: Archive) -> set[Variant]:
-    """Return the variants that are matched."""
-    return {(one.protocol, one.variant) for one in found.matches}
+def everything(found: Archive) -> Entries:
+    """Return the variants that are matched, and all networks that robench did not train."""
+    variants = {(one.protocol, one.variant) for one in found.matches}
+    return Entries(frozenset(variants), frozenset(found.imported))
 
 
-def selected(found: Archive, variants: set[Variant]) -> Archive:
-    """Return the records of these variants alone, with the runs of their black-box sources."""
+def titles(found: Archive) -> tuple[str, ...]:
+    """Return what the rows are called: matched ones with their target, then networks by name."""
+    return (*row_names(found), *sorted({one.name for one in found.imported.values()}))
+
+
+def selected(found: Archive, entries: Entries) -> Archive:
+    """Return the records of these entries alone, with the runs of their black-box sources."""
+    variants = entries.variants
     own = {key: run for key, run in found.runs.items() if _variant(run) in variants}
-    results = tuple(one for one in found.results if one.evaluation.run in own)
+    known = own.keys() | entries.imported
+    results = tuple(one for one in found.results if one.evaluation.run in known)
     sources = {one.evaluation.source for one in results if one.evaluation.source}
     ordinary = {key: found.runs[key] for key in sources - found.sources.keys() if key in found.runs}
     return replace(
@@ -48,8 +74,9 @@ def selected(found: Archive, variants: set[Variant]) -> Archive:
         sources={key: run for key, run in found.sources.items() if key in sources},
         results=results,
         matches=tuple(one for one in found.matches if (one.protocol, one.variant) in variants),
-        audits={sha256: one for sha256, one in found.audits.items() if one.run in own},
+        audits={sha256: one for sha256, one in found.audits.items() if one.run in known},
         studies=(),
+        imported={key: one for key, one in found.imported.items() if key in entries.imported},
     )
 
 
@@ -74,6 +101,9 @@ def networks(chosen: Archive) -> dict[str, Checkpoint]:
     root, found = Path(RECORDS), dict[str, Checkpoint]()
     for one in chosen.results:
         record = one.evaluation
+        if network := chosen.imported.get(record.run):
+            found[(root / IMPORTED / network.key / WEIGHTS).as_posix()] = network.checkpoint
+            continue
         for kept in chosen.runs[record.run].checkpoints:
             if kept.step == record.step:
                 found[(root / kept.run / kept.file).as_posix()] = kept
