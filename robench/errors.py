@@ -20,3 +20,7 @@ class RunFailed(UserError):
     """A computation that was asked for correctly and failed on the way."""
 
     exit_code = 1
+
+
+class Diverged(RunFailed):
+    """A training whose loss is no number any more, or absurdly large."""

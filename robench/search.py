@@ -7,7 +7,7 @@ from typing import Literal
 
 from robench.bracketing import Dial, Point, Verdict, propose
 from robench.data import Data
-from robench.errors import RunFailed, UserError
+from robench.errors import Diverged, UserError
 from robench.matching import TOLERANCE
 from robench.planning import Plan, Request, plan
 from robench.plugins import DEFENSES
@@ -72,7 +72,8 @@ def search(
     `target`: of the final checkpoint on the validation images, within `tolerance`; fractions.
     What is finished stays, so that the same call goes on where the last one stopped. Raises
     UserError for a defense without a strength, a strength among the settings, numbers out of
-    range, or a target that no count of validation images comes near.
+    range, or a target that no count of validation images comes near; RunFailed for what ends a
+    training other than its divergence.
     """
     setting, dial = dial_of(request)
     first = plan(_at(request, setting, dial.start))
@@ -146,7 +147,7 @@ def _tried(
     yield Begun(given, wanted.spec.key, wanted.spec.epochs)
     try:
         yield from wanted.train(bar=bar)
-    except RunFailed as error:
+    except Diverged as error:  # whatever else fails says nothing of the strength
         point = Point(strength, -math.inf)
         return Trial(point, given, "diverged", wanted.spec.key, str(error))
     run = read_run(RunFolder(wanted.root / wanted.spec.key).path)

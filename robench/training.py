@@ -20,7 +20,7 @@ from robench.containment import contained
 from robench.data import Data, Split
 from robench.defense import Defense
 from robench.environment import describe
-from robench.errors import RunFailed
+from robench.errors import Diverged
 from robench.kernels import FREE, Kernels
 from robench.ladder import Ladder
 from robench.learner import CLASSIFIER, Learner
@@ -50,8 +50,8 @@ def train(
     """Train the run that `spec` describes under `root`, yielding each epoch once it is stored.
 
     `build` makes the classifier; `data` lies on the device to train on. A finished run yields
-    nothing, an interrupted one goes on after its last stored epoch. Raises RunFailed where the
-    loss diverges; the last good epoch stays.
+    nothing, an interrupted one goes on after its last stored epoch. Raises Diverged where the
+    loss does; the last good epoch stays.
 
     `frozen`: the checkpoint that `build` returns. The classifier then stays as it is, and only
     the networks that the defense trains beside it are trained, recorded and kept.
@@ -203,6 +203,7 @@ def _epoch(
     total, passed = torch.zeros((), device=order.device), 0.0
     learner.follow()
     defense.begin_epoch()
+    defense.mean_perturbation()  # of an epoch that was broken off: it is not this one's
     learner.classifier.train(CLASSIFIER in learner.trained)
     clock.start()
     title, hidden = f"epoch {number}/{spec.epochs}", not (bar and processes.first)
@@ -278,7 +279,7 @@ def _step(
 def _checked(loss: float, epoch: int, limit: float, spec: RunSpec) -> float:
     if math.isfinite(loss) and loss < limit:
         return loss
-    raise RunFailed(
+    raise Diverged(
         f"training diverged in epoch {epoch} (mean loss {loss:.4g}); the state after epoch "
         f"{epoch - 1} is kept. Try a lower --lr or a weaker setting of {spec.defense}"
     )

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gradients import batch, check_slopes, gradient, same, smooth
+from gradients import CLASSES, batch, check_slopes, gradient, same, smooth
 from robench.errors import UserError
 from robench.gradient import call_with
 from robench.settings import configure
@@ -79,6 +79,51 @@ def test_each_layer_moves_by_gamma_of_its_norm_and_raises_the_loss() -> None:
     with torch.no_grad():
         after, before = call_with(model, found, x), model(x)
     assert float(F.cross_entropy(after, y)) > float(F.cross_entropy(before, y))
+
+
+class Tokens(nn.Module):
+    """Has what torchvision's networks have beside weights, of two dimensions or more."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.class_token = nn.Parameter(torch.ones(1, 1, 4))
+        self.pos_embedding = nn.Parameter(torch.ones(1, 3, 4))
+        self.layer_scale = nn.Parameter(torch.ones(4, 1, 1))
+        self.attention = nn.MultiheadAttention(4, 1, batch_first=True)
+        self.table = nn.ParameterDict({"relative_position_bias_table": torch.ones(3, 1)})
+        self.last = nn.Linear(4, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return logits (n, classes)."""
+        rows = x.flatten(1)[:, :8].view(-1, 2, 4)
+        rows = torch.cat([self.class_token.expand(len(x), -1, -1), rows], dim=1)
+        rows = rows + self.pos_embedding + self.table["relative_position_bias_table"]
+        found = self.attention(rows, rows, rows, need_weights=False)[0][:, 0]
+        return self.last(found * self.layer_scale.flatten())
+
+
+def test_what_is_no_weight_of_a_layer_stays() -> None:
+    torch.manual_seed(0)
+    model, (x, y) = Tokens().double(), batch()
+    every = {name for name, one in model.named_parameters() if one.dim() > 1}
+    slopes = torch.autograd.grad(F.cross_entropy(model(x), y), list(model.parameters()))
+    assert all(bool(slope.any()) for slope in slopes)  # any of them could be moved
+    moved = set(AWP().moved_weights(model, x, y))
+    assert moved == {"attention.in_proj_weight", "attention.out_proj.weight", "last.weight"}
+    assert len(every - moved) == 4
+
+
+def test_a_network_without_weights_is_refused() -> None:
+    class Kernel(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.kernel = nn.Parameter(torch.ones(32, CLASSES, dtype=torch.float64))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return x.flatten(1) @ self.kernel
+
+    with pytest.raises(UserError, match="the network trains none; name them so"):
+        AWP().loss(Kernel(), *batch())
 
 
 def test_without_a_move_it_is_pgd_bit_for_bit() -> None:

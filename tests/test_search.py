@@ -7,6 +7,7 @@ import pytest
 
 import tiny
 from robench.bracketing import Dial
+from robench.claim import ENDING, Lost
 from robench.errors import UserError
 from robench.planning import Request
 from robench.records import Epoch
@@ -150,6 +151,18 @@ def test_what_the_defense_refuses_is_told_and_costs_no_training(
     assert outcome.reason.endswith(
         "merged=1: accuracy 1.0000; merged=2: accuracy 0.6667; merged=3 refused; merged=4 refused"
     )
+
+
+def test_what_fails_but_does_not_diverge_ends_the_search(tints: Path, tmp_path: Path) -> None:
+    events = search(request(tints, tmp_path), 1 / 3)
+    assert isinstance(next(events), Begun)
+    assert isinstance(next(events), Epoch)
+    (lease,) = tmp_path.rglob(f".*{ENDING}")
+    lease.unlink()
+    with pytest.raises(Lost, match="was taken over by another process: this one did not renew"):
+        list(events)
+    outcome = ended(list(search(request(tints, tmp_path), 0.999)))
+    assert (outcome.trained, outcome.reason) == (1, "")  # it goes on
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,10 @@ Array = NDArray[np.float64]
 
 
 def bump_by_hand(height: int, width: int) -> Array:
-    """Return ever larger rectangles around the middle, of ever less weight, laid on each other."""
+    """Return ever larger rectangles around the middle, of ever less weight, laid on each other.
+
+    To L2 norm 1, as the authors do it for each half.
+    """
     found = np.zeros((height, width))
     for grown in range(max(height, width) // 2 + 1):
         for row in range(height):
@@ -43,8 +46,18 @@ def test_the_pattern_is_the_authors(side: int) -> None:
     along = torch.arange(side)
     found = bumps(along.view(1, -1, 1), along.view(1, 1, -1), torch.tensor([side]))
     half = side // 2
-    expected = np.vstack([bump_by_hand(half, side), -bump_by_hand(side - half, side)])
+    halves = np.vstack([bump_by_hand(half, side), -bump_by_hand(side - half, side)])
+    expected = halves / np.sqrt((halves**2).sum())  # and for both once more
     np.testing.assert_allclose(found[0].numpy(), expected, atol=1e-12)
+
+
+def test_the_pattern_has_norm_1_whatever_the_window() -> None:
+    side = torch.tensor([1, 2, 3, 4, 7, 28])
+    along = torch.arange(28)
+    found = bumps(along.view(1, -1, 1), along.view(1, 1, -1), side)
+    lengths = found.square().sum(dim=(1, 2)).sqrt()
+    torch.testing.assert_close(lengths, torch.ones(6, dtype=torch.float64), rtol=1e-12, atol=0)
+    assert float(found[0, 0, 0]) == -1  # of one pixel: the lower bump alone
 
 
 def test_windows_lie_anywhere_inside_and_hold_the_pattern() -> None:

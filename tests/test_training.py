@@ -18,7 +18,7 @@ from torch.nn import functional as F
 import tiny
 from robench import files, weights
 from robench.defense import Defense
-from robench.errors import RunFailed
+from robench.errors import Diverged
 from robench.learner import CLASSIFIER
 from robench.planning import Plan
 from robench.plugins import DEFENSES
@@ -152,7 +152,7 @@ def test_divergence_names_the_epoch_and_keeps_the_last_good_state(
     folder, data = folder_of(planned), planned.data
     rows = train(planned.spec, Faulty(healthy=3), planned.build, data, planned.root)
     assert next(rows).epoch == 1
-    with pytest.raises(RunFailed, match=r"diverged in epoch 2 .*after epoch 1 is kept") as failed:
+    with pytest.raises(Diverged, match=r"diverged in epoch 2 .*after epoch 1 is kept") as failed:
         next(rows)
     assert failed.value.exit_code == 1
     assert not folder.done.exists()
@@ -163,12 +163,35 @@ def test_divergence_names_the_epoch_and_keeps_the_last_good_state(
     assert folder.final.read_bytes() == folder_of(whole).final.read_bytes()
 
 
+@dataclass
+class Observing(Defense):
+    """Perturbs by `length`, it says; above 1 its loss is no number."""
+
+    length: float = 1.0
+
+    def begin_epoch(self) -> None:
+        """Do without what the contract has here."""
+
+    def loss(self, model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+        self.observe(torch.full((len(x), 1), self.length))
+        return F.cross_entropy(model(x), y) * (1 if self.length <= 1 else math.nan)
+
+
+def test_an_epoch_that_was_broken_off_is_in_no_mean(tints: Path, tmp_path: Path) -> None:
+    planned, defense = tiny.planned("baseline", tints, tmp_path), Observing(length=3.0)
+    again = (planned.spec, defense, planned.build, planned.data, planned.root)
+    with pytest.raises(Diverged):
+        list(train(*again))
+    defense.length = 1.0
+    assert [row.perturbation for row in train(*again)] == [1.0]
+
+
 @pytest.mark.parametrize("steps", [1, 2])
 def test_absurd_learning_rate_diverges(steps: int, tints: Path, tmp_path: Path) -> None:
     batch = 65 // steps + 1
     request = {"learning_rate": 1e38, "batch_size": batch, "settings": {"model.width": 0.1}}
     planned = tiny.planned("baseline", tints, tmp_path, epochs=2, precision="float32", **request)
-    with pytest.raises(RunFailed, match="diverged in epoch 1 "):
+    with pytest.raises(Diverged, match="diverged in epoch 1 "):
         tiny.epochs(planned)
     assert not folder_of(planned).final.exists()
     assert not folder_of(planned).state.exists()

@@ -5,12 +5,12 @@ bisection stops at the first failure after a success and distances come out too 
 with a line search, several passes an iteration, where the original uses Adam; its default batch is
 one image. Here an iteration is one forward and one backward pass over a batch that stays full.
 
-One rule differs. The original stops a batch once its summed loss, read every tenth of `steps`, has
-not fallen. Here each image is judged by itself. Its loss rises for a dozen steps after it has
-first crossed the boundary, since Adam carries it on, and read like that it is given up too soon
-(measured on a small CIFAR-10 network: distances 4 % larger). So an image goes on until two
-stretches, of a tenth of `steps` or ten, have not lowered its least loss by a thousandth (0.04 %
-larger, a fifth fewer passes).
+Two rules differ. A success must lead by 1e-5 of the largest logit, lest rounding undo it. And the
+original stops a batch once its summed loss, read every tenth of `steps`, has not fallen. Here each
+image is judged by itself. Its loss rises for a dozen steps after it has first crossed the boundary,
+since Adam carries it on, and read like that it is given up too soon (measured on a small CIFAR-10
+network: distances 4 % larger). So an image goes on until two stretches, of a tenth of `steps` or
+ten, have not lowered its least loss by a thousandth (0.04 % larger, a fifth fewer passes).
 As in the original, pixels at an edge of the box hardly move: tanh space is flat there.
 """
 

@@ -1,7 +1,7 @@
 """A walk along the decision boundary to the image's foot on it: minimal L2 norm in few passes.
 
 The idea is that of "walking on the edge" (BP; Zhang et al., 2020), and its step that of FAB (Croce
-& Hein, 2020) and SuperDeepFool (Abdollahpour et al., 2023): linearise the boundary where you
+& Hein, 2020) and SuperDeepFool (Abdollahpoorrostam et al., 2023): linearise the boundary where you
 stand, and go towards its nearest point. What differs here: the point is put back on the boundary
 in full and slides along it by a falling share of the way, so that a curved boundary is followed;
 and each image walks from two starts, since the nearest foot depends on it: from DeepFool's point,

@@ -47,12 +47,12 @@ class Windows:
 
 
 def bumps(down: Tensor, across: Tensor, side: Tensor) -> Tensor:
-    """Return a bump in the upper half of each window, its negative below, each of L2 norm 1.
+    """Return a bump in the upper half of each window, its negative below, together of L2 norm 1.
 
     d pixels from its middle, in the maximum norm, a bump is the sum of 1 / j^2 from j = d + 1 to
-    `side` // 2 + 1, up to its scale. `down`, `across`: int64, broadcast to (n, height, width),
-    relative to the windows' corners; the result is float64 of that shape, 0 outside. A window of
-    one pixel holds the lower bump alone.
+    `side` // 2 + 1, up to its scale; both are of one norm. `down`, `across`: int64, broadcast to
+    (n, height, width), relative to the windows' corners; the result is float64 of that shape, 0
+    outside. A window of one pixel holds the lower bump alone.
     """
     side = side.view(-1, 1, 1)
     half = side // 2
@@ -62,7 +62,7 @@ def bumps(down: Tensor, across: Tensor, side: Tensor) -> Tensor:
     inside = (down >= 0) & (down < side) & (across >= 0) & (across < side)
     sums = _sums(int(half.max()) + 1 if len(side) else 1, down.device)
     bump = (sums[half + 1] - sums[torch.minimum(away, half)]) * inside
-    return _normal(bump * upper) - _normal(bump * ~upper)
+    return _normal(_normal(bump * upper) - _normal(bump * ~upper))
 
 
 def _sums(count: int, device: torch.device) -> Tensor:

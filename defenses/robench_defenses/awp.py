@@ -29,13 +29,20 @@ class AWP(PGD):
         """Return the weights of convolutions and dense layers, moved up the loss on images `x`.
 
         w + gamma ||w|| g / ||g||, layer by layer, g being the gradient: the paper's one step, onto
-        the edge of its ball. The move is a constant: the slope by what is moved is that by w.
+        the edge of its ball. The move is a constant: the slope by what is moved is that by w. As in
+        the authors' code a layer's weights have two dimensions or more, and `weight` in their name:
+        scales, tokens and tables of positions stay. UserError where nothing is left to move.
         """
         layers = {
             name: weight
             for name, weight in model.named_parameters()
-            if weight.dim() > 1 and weight.requires_grad
+            if weight.dim() > 1 and "weight" in name and weight.requires_grad
         }
+        if not layers:
+            raise UserError(
+                "awp moves parameters of two dimensions or more with 'weight' in their name, and "
+                "the network trains none; name them so, or take the defense 'pgd'"
+            )
         with still_statistics(model):
             loss = F.cross_entropy(model(x), y)
         slopes = torch.autograd.grad(loss, list(layers.values()), allow_unused=True)
