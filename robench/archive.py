@@ -13,9 +13,10 @@ from robench.errors import UserError
 from robench.imported.record import Imported, read_all
 from robench.metrics import Distances, Interval
 from robench.outcomes import Outcomes, Pool
-from robench.records import Audit, Evaluation, Finding, Match, Run, Study
+from robench.records import Audit, Evaluation, Finding, Match, Run
 from robench.runs import read_json, read_runs
 from robench.samples import Samples, samples_path
+from robench.study import Study
 
 SOURCES = "sources"
 GENERATORS = "generators"

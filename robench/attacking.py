@@ -15,7 +15,7 @@ from robench.allocator import keep_freed_memory
 from robench.attack import Aim, Attack
 from robench.errors import UserError
 from robench.estimator import wrap
-from robench.outcomes import LONGER, Outcomes
+from robench.outcomes import LONGER, Outcomes, settled
 from robench.panel import Panel
 from robench.records import Precision
 from robench.visible import visible
@@ -94,15 +94,15 @@ def judge(
     with np.errstate(over="ignore"):  # what left the box may be longer than float32 can say
         length = norm.astype(np.float32)
     predicted = predict(network, adversarial)
-    success = valid & (predicted != panel.y)
+    fooled, clean = valid & (predicted != panel.y), predict(network, panel.x)
+    reach = np.where(fooled, length, np.float32(np.inf))
     outcomes = Outcomes(
         index=panel.index.astype(np.int32),
         label=panel.y.astype(np.int16),
-        clean=predict(network, panel.x).astype(np.int16),
+        clean=clean.astype(np.int16),
         adversarial=predicted.astype(np.int16),
-        distance=np.where(success, length, np.float32(np.inf)),
-        success=success,
         norm=length,
+        **settled(panel.y, clean, fooled, reach),
     )
     return Verdict(outcomes, int((~valid).sum()))
 

@@ -105,6 +105,11 @@ def load(
 
 def balanced(labels: NDArray[np.int64], count: int, seed: int) -> NDArray[np.int64]:
     """Choose `count` positions, every class as often as its share, in ascending order."""
+    return np.sort(mixed(labels, seed)[:count])
+
+
+def mixed(labels: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+    """Return all positions in an order whose every beginning has each class by its share."""
     order = np.random.default_rng(seed).permutation(len(labels))
     # Rank of each image within its class, as a share of the class: the smallest shares win.
     share = np.empty(len(labels))
@@ -113,7 +118,8 @@ def balanced(labels: NDArray[np.int64], count: int, seed: int) -> NDArray[np.int
         share[members] = (np.arange(len(members)) + 0.5) / len(members)
     position = np.empty(len(labels), dtype=np.int64)
     position[order] = np.arange(len(labels))
-    return np.sort(np.lexsort((position, share))[:count])
+    found: NDArray[np.int64] = np.lexsort((position, share))
+    return found
 
 
 def _split(x: NDArray[np.uint8], y: NDArray[np.int64], device: torch.device) -> Split:

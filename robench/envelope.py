@@ -68,13 +68,8 @@ def places(part: Outcomes, whole: Outcomes) -> NDArray[np.intp] | None:
     if np.array_equal(part.index, whole.index):  # as nearly always
         at = _in_itself(whole.index.tobytes(), whole.index.dtype.str)
         return at if np.array_equal(whole.label[at], part.label) else None
-    order = np.argsort(whole.index, kind="stable")
-    found = np.searchsorted(whole.index, part.index, sorter=order)
-    if len(found) and found.max() >= len(order):
-        return None
-    at = order[found]
-    same = np.array_equal(whole.index[at], part.index)
-    return at if same and np.array_equal(whole.label[at], part.label) else None
+    found = whole.places(part.index)
+    return found if found is not None and np.array_equal(whole.label[found], part.label) else None
 
 
 @lru_cache(maxsize=4)

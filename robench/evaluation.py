@@ -34,7 +34,7 @@ from robench.records import (
     signed,
 )
 from robench.runs import write_json
-from robench.samples import Samples, first, samples_path
+from robench.samples import Samples, samples_path, taken
 from robench.settings import values_of
 
 ADVERSARIALS = "adversarials"
@@ -132,12 +132,12 @@ def evaluate(
 
     `source`: the checkpoint that the adversarial images are made on; None: `subject` itself, that
     is, white-box. `data`: that of the run, from which the panel was chosen and on which an attack
-    with networks of its own is trained. `keep`: how many images, the panel's first, to store as
+    with networks of its own is trained. `keep`: how many images, of all classes, to store as
     `KEY.samples.npz`; a record with fewer is made again if `again`. `precision`: auto, bf16 or
     float32, which the attack may search in; one that was searched in bf16 is made again where
     float32 is asked for. Raises UserError where the source is the subject.
     """
-    panel = panel.first(named.attack.most_images)
+    whole, panel = panel, panel.part(named.attack.most_images)
     made_on = source.checkpoint.sha256 if source else None
     if source:
         check_independent(source.trained.spec, subject.trained.spec)
@@ -155,7 +155,9 @@ def evaluate(
     files.remove(path)  # an older one vouches for other arrays
     verdict.outcomes.save(path.with_suffix(".npz"))
     if keep:
-        first(keep, panel, made.images, verdict.outcomes).save(samples_path(path))
+        places = verdict.outcomes.places(whole.beginning(min(keep, len(panel))))
+        assert places is not None  # a part holds the whole's beginning
+        taken(places, panel, made.images, verdict.outcomes).save(samples_path(path))
     write_json(path, asdict(record))  # last: the record vouches for the arrays
     return record, True
 

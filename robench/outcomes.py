@@ -18,6 +18,8 @@ KINDS = {
 
 SHARED = ("index", "label", "clean")
 """What evaluations on the same images, or of one network on them, have in common."""
+JUDGED = ("label", "clean", "success", "distance")
+"""What decides whether, and how far away, an image was fooled."""
 Pool = dict[tuple[str, bytes], NDArray[Any]]
 """Arrays by their numbers' kind and bytes."""
 
@@ -35,11 +37,12 @@ class Outcomes:
     clean: NDArray[np.int16]
     """Class predicted for the image itself."""
     adversarial: NDArray[np.int16]
-    """Class predicted for the adversarial image."""
+    """Class predicted for the adversarial image, as the attack returned it."""
     distance: NDArray[np.float32]
     """L2 norm of the perturbation; infinity where the attack failed."""
     success: NDArray[np.bool_]
-    """Predicted wrong, inside the box and the radius. A misclassified image counts, at 0."""
+    """Predicted wrong, inside the box and the radius. A misclassified image counts, at 0, also
+    where the attack made it right: whoever attacks would have left it alone."""
     norm: NDArray[np.float32]
     """L2 norm of the perturbation, whether it fooled or not. NaN where the attack returned that,
     or where it failed and an older robench recorded the evaluation."""
@@ -60,9 +63,22 @@ class Outcomes:
         """Tell which images have a distance that does not go with what they were classified as."""
         failed_near = ~self.success & np.isfinite(self.distance)
         fooled_far = self.success & ~np.isfinite(self.distance)
-        unchanged = self.success & (self.adversarial == self.label)
+        unchanged = self.success & self.correct & (self.adversarial == self.label)
         nowhere = self.success & self.correct & (self.distance == 0)
-        return failed_near | fooled_far | unchanged | nowhere
+        spared = ~self.correct & ~(self.success & (self.distance == 0))
+        return failed_near | fooled_far | unchanged | nowhere | spared
+
+    def places(self, index: NDArray[np.integer[Any]]) -> NDArray[np.intp] | None:
+        """Return where images stand, by their position in the test set; None where one does not.
+
+        Of an image that is here twice, the first.
+        """
+        order = np.argsort(self.index, kind="stable")
+        found = np.searchsorted(self.index, index, sorter=order)
+        if len(found) and found.max() >= len(order):
+            return None
+        at: NDArray[np.intp] = order[found]
+        return at if np.array_equal(self.index[at], index) else None
 
     def at(self, places: NDArray[np.intp]) -> "Outcomes":
         """Return the outcomes at these places, in their order."""
@@ -85,7 +101,25 @@ class Outcomes:
         if pool is not None:
             read |= {name: _shared(read[name], pool) for name in SHARED}
         unknown = np.float32(np.nan)
-        return cls(**{"norm": np.where(np.isfinite(distance), distance, unknown), **read})
+        read = {"norm": np.where(np.isfinite(distance), distance, unknown), **read}
+        return cls(**read | settled(**{name: read[name] for name in JUDGED}))
+
+
+def settled(
+    label: NDArray[np.integer[Any]],
+    clean: NDArray[np.integer[Any]],
+    success: NDArray[np.bool_],
+    distance: NDArray[np.float32],
+) -> dict[str, NDArray[Any]]:
+    """Return success and distance with misclassified images counted at 0, whatever became of them.
+
+    An older robench recorded what the attack had left of them.
+    """
+    wrong = clean != label
+    return {
+        "success": success | wrong,
+        "distance": np.where(wrong, np.float32(0), distance).astype(np.float32),
+    }
 
 
 def _shared(array: NDArray[Any], pool: Pool) -> NDArray[Any]:

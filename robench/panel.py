@@ -6,8 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from robench.data import Data, balanced
+from robench.data import Data, balanced, mixed
 from robench.errors import UserError
+
+PART_SEED = 0
+"""Decides which images a part of a panel is of."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,11 +25,22 @@ class Panel:
     def __len__(self) -> int:
         return len(self.y)
 
-    def first(self, count: int | None) -> "Panel":
-        """Return the first `count` images as a panel of their own; all of them for None."""
+    def part(self, count: int | None) -> "Panel":
+        """Return `count` images as a panel of their own; all of them for None.
+
+        Every class as often as its share: a data set may list its images by class.
+        """
         if count is None or count >= len(self):
             return self
-        return _panel(self.index[:count], self.x[:count], self.y[:count])
+        return self.at(balanced(self.y, count, PART_SEED))
+
+    def beginning(self, count: int) -> NDArray[np.int64]:
+        """Return where the first images of a mixed order stand in the test set; `part` has them."""
+        return self.index[mixed(self.y, PART_SEED)[:count]]
+
+    def at(self, places: NDArray[np.int64]) -> "Panel":
+        """Return the images at these places, in their order, as a panel of their own."""
+        return _panel(self.index[places], self.x[places], self.y[places])
 
 
 def choose(data: Data, count: int | None, seed: int) -> Panel:

@@ -33,9 +33,10 @@ def unlike_runs(found: Archive, result: Result) -> list[bool]:
 def inconsistent(result: Result) -> NDArray[np.bool_]:
     """Tell which images have outcomes that contradict each other or the attack's radius."""
     outcomes, radius = result.outcomes, result.evaluation.radius
-    wrong = outcomes.contradictory | (outcomes.success & (outcomes.norm != outcomes.distance))
+    fooled = outcomes.success & outcomes.correct
+    wrong = outcomes.contradictory | (fooled & (outcomes.norm != outcomes.distance))
     if radius is not None:
-        wrong |= outcomes.success & outcomes.correct & (outcomes.distance > _longest(radius))
+        wrong |= fooled & (outcomes.distance > _longest(radius))
     return wrong
 
 
@@ -56,23 +57,20 @@ def not_as_recorded(
     Position, label and classes; norm; success, which is to be in the box and the radius and
     classified wrong; and, where `shown` holds the data set's images, every pixel.
     """
-    count = len(kept)
-    if len(outcomes.label) < count or (
-        shown is not None and kept.image.shape[1:] != shown.x.shape[1:]
-    ):
+    count, at = len(kept), outcomes.places(kept.index)
+    if at is None or (shown is not None and kept.image.shape[1:] != shown.x.shape[1:]):
         return np.ones(count, dtype=bool)
-    wrong = (outcomes.index[:count] != kept.index) | (outcomes.label[:count] != kept.label)
-    wrong |= (outcomes.clean[:count] != kept.clean) | (
-        outcomes.adversarial[:count] != kept.predicted
-    )
+    said = outcomes.at(at)
+    wrong = (said.label != kept.label) | (said.clean != kept.clean)
+    wrong |= said.adversarial != kept.predicted
     moved = (kept.adversarial.astype(np.float64) - kept.image).reshape(count, -1)
-    norm, known = np.sqrt(np.square(moved).sum(axis=1)), outcomes.norm[:count]
-    apart = ~np.isclose(norm, known, rtol=NEAR, atol=1e-7, equal_nan=True)
-    wrong |= apart & ~np.isnan(known)  # an older robench did not record it
-    wrong |= _successes(kept, norm, radius, 1 + NEAR) < outcomes.success[:count]
-    wrong |= _successes(kept, norm, radius, 1 - NEAR) > outcomes.success[:count]
+    norm = np.sqrt(np.square(moved).sum(axis=1))
+    apart = ~np.isclose(norm, said.norm, rtol=NEAR, atol=1e-7, equal_nan=True)
+    wrong |= apart & ~np.isnan(said.norm)  # an older robench did not record it
+    wrong |= said.correct & (_successes(kept, norm, radius, 1 + NEAR) < said.success)
+    wrong |= _successes(kept, norm, radius, 1 - NEAR) > said.success
     if shown is not None:
-        wrong |= (kept.image != shown.x[:count]).reshape(count, -1).any(axis=1)
+        wrong |= (kept.image != shown.x[at]).reshape(count, -1).any(axis=1)
     return wrong
 
 

@@ -232,6 +232,8 @@ class Audit:
     """Images that the network was probed with."""
     seconds: float
     environment: Mapping[str, str]
+    matches: str = ""
+    """Hash of the matches that it saw; older ones lack it."""
 
     @property
     def key(self) -> str:
@@ -248,24 +250,8 @@ class Audit:
     @property
     def warnings(self) -> tuple[Finding, ...]:
         """Return what should be read beside the network's numbers, and does not un-rank it."""
-        remarked = [one for one in self.findings if one.verdict in ("warn", "fail")]
-        return tuple(one for one in remarked if one not in self.failed)
-
-
-@dataclass(frozen=True)
-class Study:
-    """What a run file asks, and of which protocol its runs are: what a page reports together."""
-
-    name: str
-    """The run file's, without its ending."""
-    title: str
-    protocol: str
-    published: str
-    """Whose published results stand beside ours: cifar10, cifar100, or none."""
-    file: str
-    """The whole text of the run file."""
-    environment: Mapping[str, str]
-    """Versions, commit, device and command line of the last call that carried it out."""
+        told, failed = ("warn", "fail"), self.failed
+        return tuple(one for one in self.findings if one.verdict in told and one not in failed)
 
 
 def audit_key(run: str, step: int) -> str:
@@ -284,9 +270,9 @@ def evaluation_key(
     """Name an evaluation by what decides its result."""
     side = "white" if source_weights is None else "black"
     parts = [weights, attack, dict(settings), source_weights, images]
-    if engine == "robench":
-        return f"{file_name(attack)}-{side}-{digest(parts, 12)}"
-    return f"{file_name(attack)}-{engine}-{side}-{digest([*parts, engine], 12)}"
+    if engine != "robench":
+        side, parts = f"{engine}-{side}", [*parts, engine]
+    return f"{file_name(attack)}-{side}-{digest(parts, 12)}"
 
 
 def signed(attack: str, engine: Engine) -> str:

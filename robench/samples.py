@@ -23,7 +23,7 @@ KINDS = {
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """The first images of a panel and what became of them; one entry an image."""
+    """Some images of a panel and what became of them; one entry an image."""
 
     index: NDArray[np.int32]
     """Position in the test set."""
@@ -59,15 +59,16 @@ def samples_path(record: Path) -> Path:
     return record.with_suffix(".samples.npz")
 
 
-def first(
-    count: int, panel: "Panel", adversarial: NDArray[np.float32], outcomes: Outcomes
+def taken(
+    places: NDArray[np.intp], panel: "Panel", adversarial: NDArray[np.float32], outcomes: Outcomes
 ) -> Samples:
-    """Return the first `count` images of the panel, or all where it has fewer."""
+    """Return the images at these places of the panel."""
+    said = outcomes.at(places)
     return Samples(
-        index=outcomes.index[:count],
-        label=outcomes.label[:count],
-        clean=outcomes.clean[:count],
-        predicted=outcomes.adversarial[:count],
-        image=panel.x[:count],
-        adversarial=adversarial[:count].astype(np.float32),
+        index=said.index,
+        label=said.label,
+        clean=said.clean,
+        predicted=said.adversarial,
+        image=panel.x[places],
+        adversarial=adversarial[places].astype(np.float32),
     )

@@ -10,7 +10,8 @@ from robench.envelope import places
 from robench.errors import UserError
 from robench.metrics import Interval
 from robench.published import NONE
-from robench.records import Engine, Evaluation, Match, Run, RunSpec, Setting, Study, digest, signed
+from robench.records import Engine, Evaluation, Match, Run, RunSpec, Setting, digest, signed
+from robench.study import Study
 
 
 @dataclass(frozen=True)

@@ -215,24 +215,22 @@ def check_evaluation(
         kept = Samples.load(contained(found.root, path))
         bad = not_as_recorded(kept, outcomes, record.radius, shown)
         if subject is not None:
-            bad |= _samples(subject, kept, outcomes, shown or _own_images(kept), record.radius)
+            bad |= _samples(subject, kept, outcomes, shown, record.radius)
         yield Finding(record.key, "adversarial images", len(kept), int(bad.sum()))
 
 
 def _samples(
-    subject: Subject, kept: Samples, outcomes: Outcomes, shown: Panel, radius: float | None
+    subject: Subject, kept: Samples, outcomes: Outcomes, shown: Panel | None, radius: float | None
 ) -> NDArray[np.bool_]:
     """Tell which of the images kept the network does not do with what the record says."""
-    count = len(kept)
-    part = Panel(shown.index[:count], shown.x[:count], shown.y[:count], shown.hash)
-    if len(part) < count or kept.image.shape != part.x.shape:
-        return np.ones(count, dtype=bool)
+    at = outcomes.places(kept.index)
+    if at is None or (shown is not None and kept.image.shape[1:] != shown.x.shape[1:]):
+        return np.ones(len(kept), dtype=bool)
+    said, part = outcomes.at(at), shown.at(at) if shown is not None else _own_images(kept)
     now = judge(subject.network, kept.adversarial, part, radius).outcomes
-    turned = _differing(subject, kept.adversarial, outcomes.adversarial[:count])
-    turned |= _differing(subject, part.x, outcomes.clean[:count])
-    fooled = (now.success != outcomes.success[:count]) & (
-        now.adversarial == outcomes.adversarial[:count]
-    )
+    turned = _differing(subject, kept.adversarial, said.adversarial)
+    turned |= _differing(subject, part.x, said.clean)
+    fooled = (now.success != said.success) & (now.adversarial == said.adversarial)
     wrong: NDArray[np.bool_] = turned | fooled
     return wrong
 

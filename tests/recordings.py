@@ -1,5 +1,6 @@
 """Small record folders made by hand, in the form that training and evaluating leave them."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -24,11 +25,11 @@ from robench.records import (
     RunSpec,
     Setting,
     Strength,
-    Study,
     Verdict,
     digest,
 )
 from robench.runs import SEAL, RunFolder, vouch, write_json, write_manifest, write_rows
+from robench.study import Study
 
 ENVIRONMENT = {
     "python": "3.11.7",
@@ -195,9 +196,10 @@ class Recorder:
         evaluations: Sequence[Evaluation] | None = None,
         step: int = 20,
     ) -> Audit:
-        """Write the audit of a checkpoint; None: it has seen all evaluations that are there."""
+        """Write the audit of a checkpoint; None: it has seen all evaluations of the run."""
         kept = next(one for one in run.checkpoints if one.step == step)
-        there = [path.stem for path in sorted((self.root / "evaluations").glob("*.json"))]
+        paths = sorted((self.root / "evaluations").glob("*.json"))
+        there = [path.stem for path in paths if json.loads(path.read_text())["run"] == run.key]
         seen = there if evaluations is None else [one.key for one in evaluations]
         audit = Audit(
             run=run.key,

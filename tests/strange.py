@@ -11,11 +11,12 @@ from recordings import ENVIRONMENT, EPS, Recorder, drawn, match
 from robench.archive import STUDIES
 from robench.imported.record import IMPORTED, MANIFEST, STEP, Imported
 from robench.outcomes import Outcomes
-from robench.records import Evaluation, Run, Study
+from robench.records import Evaluation, Run
 from robench.reproduction.recipe import Kind
 from robench.reproduction.record import Cell, Reproduction, Shown, write
 from robench.runs import SEAL, write_json
 from robench.samples import Samples, samples_path
+from robench.study import Study
 
 COUNT = 6
 

@@ -10,12 +10,14 @@ from robench.outcomes import Outcomes
 from robench.samples import Samples, samples_path
 
 
-def outcomes(change: Callable[[Outcomes], Outcomes]) -> Callable[[Path], None]:
-    """Return what rewrites the outcomes beside a record."""
+def outcomes(change: Callable[[Outcomes, int], Outcomes]) -> Callable[[Path], None]:
+    """Return what rewrites the outcomes beside a record, at the place of one that was kept."""
 
     def rewrite(record: Path) -> None:
         path = record.with_suffix(".npz")
-        change(Outcomes.load(path)).save(path)
+        old, kept = Outcomes.load(path), Samples.load(samples_path(record))
+        right = kept.index[kept.clean == kept.label]
+        change(old, int(np.flatnonzero(old.index == right[0])[0])).save(path)
 
     return rewrite
 
@@ -29,51 +31,51 @@ def samples(change: Callable[[Samples], Samples]) -> Callable[[Path], None]:
     return rewrite
 
 
-def turned(classes: np.ndarray) -> np.ndarray:
-    """Return other classes, of the three there are, for the first image."""
-    return np.concatenate([(classes[:1] + 1) % 3, classes[1:]])
+def turned(classes: np.ndarray, at: int) -> np.ndarray:
+    """Return another class, of the three there are, for one image."""
+    return np.where(np.arange(len(classes)) == at, (classes + 1) % 3, classes).astype(np.int16)
 
 
 CHANGES: dict[str, tuple[str, Callable[[Path], None]]] = {
     "a class before the attack": (
         "predictions",
-        outcomes(lambda o: replace(o, clean=turned(o.clean))),
+        outcomes(lambda o, at: replace(o, clean=turned(o.clean, at))),
     ),
     "a class after it": (
         "adversarial images",
-        outcomes(lambda o: replace(o, adversarial=turned(o.adversarial))),
+        outcomes(lambda o, at: replace(o, adversarial=turned(o.adversarial, at))),
     ),
     "a success": (
         "adversarial images",
-        outcomes(lambda o: replace(o, success=np.concatenate([~o.success[:1], o.success[1:]]))),
+        outcomes(lambda o, at: replace(o, success=o.success ^ (np.arange(len(o.success)) == at))),
     ),
     "a norm": (
         "adversarial images",
-        outcomes(lambda o: replace(o, norm=o.norm * np.float32(0.99))),
+        outcomes(lambda o, at: replace(o, norm=o.norm * np.float32(0.99))),
     ),
     "which images": (
         "network and images",
-        outcomes(lambda o: replace(o, index=o.index[::-1].copy())),
+        outcomes(lambda o, at: replace(o, index=o.index[::-1].copy())),
     ),
     "a label": (
         "network and images",
-        outcomes(lambda o: replace(o, label=turned(o.label))),
+        outcomes(lambda o, at: replace(o, label=turned(o.label, at))),
     ),
     "a distance": (
         "outcomes",
-        outcomes(lambda o: replace(o, distance=o.distance * np.float32(0.99))),
+        outcomes(lambda o, at: replace(o, distance=o.distance * np.float32(0.99))),
     ),
     "a failure's distance": (
         "outcomes",
-        outcomes(lambda o: replace(o, distance=np.zeros_like(o.distance))),
+        outcomes(lambda o, at: replace(o, distance=np.zeros_like(o.distance))),
     ),
     "a distance beyond the radius": (
         "outcomes",
-        outcomes(lambda o: replace(o, distance=o.distance * 9, norm=o.norm * 9)),
+        outcomes(lambda o, at: replace(o, distance=o.distance * 9, norm=o.norm * 9)),
     ),
     "an image that there is none of": (
         "network and images",
-        outcomes(lambda o: replace(o, index=o.index + np.int32(1000))),
+        outcomes(lambda o, at: replace(o, index=o.index + np.int32(1000))),
     ),
     "a pixel of an adversarial image": (
         "adversarial images",

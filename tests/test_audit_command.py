@@ -3,12 +3,15 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import subjects
 import tiny
 from robench import archive
-from robench.audit.auditing import CHECKS
+from robench.audit.auditing import CHECKS, case_of
 from robench.audit.manual import manual
+from robench.data import Data
 
 ROOT = Path(__file__).parents[1]
 EVAL = ("eval", "--matched-accuracy", 0.9, "--tolerance", 0.4, "--attack", "fgm", "--images", 30)
@@ -43,6 +46,50 @@ def test_what_is_attacked_anew_is_audited_anew(runs: Path, options: list[object]
     assert tiny.robench("audit", *options).code in (0, 1)
     for weights, audit in archive.read(runs).audits.items():
         assert len(audit.evaluations) == 2 * len(first[weights].evaluations)
+
+
+def test_another_seed_changes_what_is_said_of_seeds_alone(
+    runs: Path, options: list[object]
+) -> None:
+    assert tiny.robench(*EVAL, *options).code in (0, 1)
+    first = archive.read(runs).audits
+    (matches,) = (runs / archive.MATCHES).glob("*.json")
+    content = json.loads(matches.read_text())
+    one = content["rows"].pop()
+    assert content["rows"]
+    matches.write_text(json.dumps({key: content[key] for key in ("format", "rows")}))
+    assert tiny.robench("audit", *options).code in (0, 1)
+    for audit in archive.read(runs).audits.values():
+        old = {finding.check: finding for finding in first[audit.weights].findings}
+        new = {finding.check: finding for finding in audit.findings}
+        changed = {name for name in old if old[name] != new[name]}
+        assert changed == ({"matched", "ended", "seeds"} if audit.run == one["run"] else {"seeds"})
+        assert audit.seconds == first[audit.weights].seconds
+    assert tiny.robench("audit", *options).out.count("there already") == 2
+
+
+def test_an_audit_by_fewer_checks_is_made_again(runs: Path, options: list[object]) -> None:
+    assert tiny.robench(*EVAL, *options).code == 0
+    (path, *_) = sorted((runs / archive.AUDITS).glob("*.json"))
+    row = json.loads(path.read_text())
+    del row["sha256"], row["findings"][3]
+    path.write_text(json.dumps(row))
+    assert tiny.robench("audit", *options).out.count("there already") == 1
+    assert len(json.loads(path.read_text())["findings"]) == len(CHECKS)
+
+
+def test_probes_and_training_images_are_of_all_classes(
+    runs: Path, data: Data, options: list[object]
+) -> None:
+    assert (np.diff(data.test.y.numpy()) >= 0).all()  # listed by class
+    assert tiny.robench(*EVAL, "--no-audit", *options).code == 0
+    case = case_of(subjects.opened(runs, data), data, archive.read(runs))
+    for count in (3, 6, 9):
+        assert np.bincount(case.panel.y[:count]).tolist() == [count // 3] * 3
+    first = case.results[0].outcomes
+    at = first.places(case.panel.index)
+    assert at is not None
+    assert np.array_equal(case.envelope.clean, first.clean[at])
 
 
 def test_exit_code_says_whether_something_failed(runs: Path, options: list[object]) -> None:

@@ -139,7 +139,30 @@ def test_second_opinion_compares_medians(longer: float, verdict: str, desk: Desk
     case = desk.add("cw", measured()).add("walk", measured([longer * d for d in NEAR])).case()
     found = finding(case, "second_opinion")
     assert found.verdict == verdict
-    assert found.measured == f"medians differ by {100 * (longer - 1):.1f} %"
+    said = f"walk {100 * (longer - 1):.1f} % farther than cw, in the median"
+    assert found.measured == said
+
+
+def test_a_second_opinion_is_another_attack_s_on_the_same_images(desk: Desk) -> None:
+    near = [0.5 * d for d in NEAR]
+    desk.add("walk", measured(near)).add("cw", measured()).add("cw", measured(near))
+    part = measured(near[:50])
+    found = finding(desk.add("hop", part).case(), "second_opinion")
+    assert found.measured == "cw 0.0 % farther than walk, in the median"
+    alone = Desk(desk.recorder.root / "alone").add("cw", measured()).add("cw", measured(near))
+    assert finding(alone.case(), "second_opinion").verdict == "warn"
+
+
+def test_images_are_counted_of_minimal_attacks(desk: Desk) -> None:
+    case = desk.add("fgm", fooled(1), minimal=False).add("cw", measured(NEAR[:50])).case()
+    assert finding(case, "images").measured == "50 images"
+
+
+def test_evaluations_on_other_images_are_told(desk: Desk) -> None:
+    case = replace(desk.add("cw", measured()).case(), left_out=("deepfool", "deepfool"))
+    found = finding(case, "same_images")
+    assert found.verdict == "warn"
+    assert found.measured.endswith("on other images, and left out: deepfool")
 
 
 def test_one_minimal_attack_is_no_second_opinion(desk: Desk) -> None:

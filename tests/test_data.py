@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from robench import data
-from robench.data import Data, balanced
+from robench.data import Data, balanced, mixed
 from robench.dataset import Dataset, Images
 from robench.datasets.digits import Digits
 from robench.errors import UserError
@@ -102,6 +102,16 @@ def test_equal_classes_are_held_out_equally() -> None:
     chosen = balanced(np.arange(1000) % 10, 100, seed=3)
     assert np.bincount(chosen % 10).tolist() == [10] * 10
     assert np.array_equal(chosen, np.unique(chosen))
+
+
+def test_every_beginning_of_a_mixed_order_has_each_class_by_its_share() -> None:
+    labels = np.repeat(np.arange(10), 100)  # listed by class
+    order = mixed(labels, seed=0)
+    assert np.array_equal(np.sort(order), np.arange(1000))
+    for count in (10, 16, 64, 250):
+        counts = np.bincount(labels[order[:count]], minlength=10)
+        assert counts.max() - counts.min() <= 1
+        assert np.array_equal(balanced(labels, count, 0), np.sort(order[:count]))
 
 
 def test_choice_is_seeded_and_not_the_first_images() -> None:

@@ -16,9 +16,10 @@ import tiny
 from robench import files, weights
 from robench.outcomes import Outcomes
 from robench.records import RunSpec
+from robench.samples import Samples, samples_path
 from robench.submissions.inspection import inspect
 from robench.submissions.opening import opened
-from submitting import KEPT, evaluation, falsified, rewritten, unsealed
+from submitting import evaluation, falsified, rewritten, unsealed
 
 Change = Callable[[Path], object]
 LIGHT, DATA, AGAIN = "the file", "weights and images", "weights, images and --again"
@@ -37,7 +38,8 @@ def beyond(change: Callable[[Outcomes], Outcomes], attack: str = "deepfool") -> 
     def rewrite(records: Path) -> None:
         path = evaluation(records, attack).with_suffix(".npz")
         old = Outcomes.load(path)
-        new, known = change(old), np.arange(len(old.label)) < KEPT
+        kept = Samples.load(samples_path(path))
+        new, known = change(old), np.isin(old.index, kept.index)
         arrays = {name: np.where(known, getattr(old, name), one) for name, one in vars(new).items()}
         Outcomes(**arrays).save(path)
 

@@ -40,7 +40,9 @@ def test_norm_is_stored_of_what_failed_too(runs: Path, data: Data) -> None:
     found = Outcomes.load(record_of(runs, made).with_suffix(".npz"))
     assert not found.success.all()
     assert np.isinf(found.distance[~found.success]).all()
-    np.testing.assert_array_equal(found.norm[found.success], found.distance[found.success])
+    fooled = found.success & found.correct
+    np.testing.assert_array_equal(found.norm[fooled], found.distance[fooled])
+    assert (found.distance[~found.correct] == 0).all()
     assert found.norm.dtype == np.float32
     assert (found.norm <= 0.5001).all()
     assert (found.norm > 0.3).all()  # the box cuts some of it off
@@ -70,21 +72,24 @@ def test_mean_norm_is_over_all_images() -> None:
     assert np.isnan(mean_norm(replace(found, norm=np.zeros(0, dtype=np.float32))))
 
 
-def test_samples_are_the_first_images_of_the_panel(runs: Path, data: Data) -> None:
+def test_samples_are_images_of_all_classes(runs: Path, data: Data) -> None:
     victim, panel = subjects.opened(runs, data), choose(data, 9, 0)
+    assert (np.diff(panel.y) >= 0).all()  # listed by class
     made, _ = evaluate(runs, victim, WEAK, panel, data=data, keep=4)
     kept = Samples.load(samples_path(record_of(runs, made)))
     measured = Outcomes.load(record_of(runs, made).with_suffix(".npz"))
     assert samples_path(record_of(runs, made)).name == f"{made.key}.samples.npz"
     assert len(kept) == 4
-    np.testing.assert_array_equal(kept.image, panel.x[:4])
+    assert set(kept.label.tolist()) == {0, 1, 2}
+    at = measured.places(kept.index)
+    assert at is not None
+    np.testing.assert_array_equal(kept.image, panel.x[at])
     assert kept.adversarial.dtype == np.float32
     moved = (kept.adversarial.astype(np.float64) - kept.image).reshape(4, -1)
-    np.testing.assert_allclose(np.linalg.norm(moved, axis=1), measured.norm[:4], rtol=1e-6)
-    np.testing.assert_array_equal(kept.index, panel.index[:4])
-    np.testing.assert_array_equal(kept.label, panel.y[:4])
-    np.testing.assert_array_equal(kept.clean, measured.clean[:4])
-    np.testing.assert_array_equal(kept.predicted, measured.adversarial[:4])
+    np.testing.assert_allclose(np.linalg.norm(moved, axis=1), measured.norm[at], rtol=1e-6)
+    np.testing.assert_array_equal(kept.label, panel.y[at])
+    np.testing.assert_array_equal(kept.clean, measured.clean[at])
+    np.testing.assert_array_equal(kept.predicted, measured.adversarial[at])
 
 
 def test_an_evaluation_with_too_few_samples_is_made_again(runs: Path, data: Data) -> None:

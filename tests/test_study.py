@@ -14,11 +14,12 @@ import tiny
 from robench import archive
 from robench.claim import Claim, claimed
 from robench.errors import RunFailed, UserError
-from robench.records import Audit, Epoch, Evaluation, Match, Study
+from robench.records import Audit, Epoch, Evaluation, Match
 from robench.runs import read_runs
 from robench.studies import run_file
 from robench.studies.conducting import conduct
 from robench.studies.events import Auditing, Evaluated, Evaluating, Event, Waiting
+from robench.study import Study
 from robench.sweeping import Begun, Ended, Passed, Planned
 from studying import FINAL, MATCHED, TRAIN, asked, carried_out, written
 

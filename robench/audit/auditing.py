@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +14,13 @@ from robench.attack import AdaptiveAttack
 from robench.audit import comparing, masking, recorded, slopes, strength, wrapper
 from robench.audit.case import Case
 from robench.audit.check import Check
-from robench.data import Data
+from robench.data import Data, mixed
 from robench.environment import describe, installed
 from robench.errors import UserError
 from robench.evaluation import NamedAttack, Subject
 from robench.imported.record import Imported
 from robench.plugins import ATTACKS
-from robench.records import Audit, Match
+from robench.records import Audit, Match, digest
 from robench.runs import write_json
 from robench.settings import configure
 from robench.standings import on_common_images
@@ -45,7 +45,7 @@ def audit(subject: Subject, data: Data, found: Archive, images: int = IMAGES) ->
     started = time.perf_counter()
     case = case_of(subject, data, found, images)
     findings = tuple(one.finding(case) for one in CHECKS)
-    return Audit(
+    made = Audit(
         run=subject.run.key,
         step=subject.checkpoint.step,
         weights=subject.checkpoint.sha256,
@@ -55,16 +55,22 @@ def audit(subject: Subject, data: Data, found: Archive, images: int = IMAGES) ->
         seconds=round(time.perf_counter() - started, 3),
         environment=describe(case.device),
     )
+    return replace(made, matches=_matches(made, found))
 
 
 def audited(root: Path, subject: Subject, data: Data, found: Archive) -> tuple[Audit, bool]:
     """Return the audit of a checkpoint, and whether it had to be made; it is kept under `root`.
 
-    One that has seen the same evaluations under the same version is not made again.
+    One that has seen the same evaluations and matches, by the same checks and version, is not made
+    again; of one that has seen other matches, what depends on these alone.
     """
-    if there := current(subject.checkpoint.sha256, found):
+    sha256 = subject.checkpoint.sha256
+    if there := current(sha256, found):
         return there, False
-    made = audit(subject, data, found)
+    if (there := found.audits.get(sha256)) and _measured(there, found):
+        made = _rematched(there, case_of(subject, data, found), found)
+    else:
+        made = audit(subject, data, found)
     write_json(root / AUDITS / f"{made.key}.json", asdict(made))
     return made, True
 
@@ -72,26 +78,58 @@ def audited(root: Path, subject: Subject, data: Data, found: Archive) -> tuple[A
 def current(weights: str, found: Archive) -> Audit | None:
     """Return the audit of weights that need not be made again; None where there is none."""
     there = found.audits.get(weights)
-    keys = {one.evaluation.key for one in _results(weights, found)}
-    version = installed("robench")
-    same = there and set(there.evaluations) == keys and there.environment.get("robench") == version
+    same = there and _measured(there, found) and there.matches == _matches(there, found)
     return there if same else None
+
+
+def _measured(there: Audit, found: Archive) -> bool:
+    """Tell whether an audit has seen the evaluations that there are, by the checks of today.
+
+    One that does not say which matches it saw is older than the probes' being of all classes.
+    """
+    keys = {one.evaluation.key for one in _results(there.weights, found)[0]}
+    return (
+        bool(there.matches)
+        and set(there.evaluations) == keys
+        and {one.check for one in there.findings} == {one.name for one in CHECKS}
+        and there.environment.get("robench") == installed("robench")
+    )
+
+
+def _rematched(there: Audit, case: Case, found: Archive) -> Audit:
+    """Return an audit with what depends on matches asked anew."""
+    anew = {one.name: one for one in comparing.OF_MATCHES}
+    findings = tuple(
+        anew[one.check].finding(case) if one.check in anew else one for one in there.findings
+    )
+    return replace(there, findings=findings, matches=_matches(there, found))
+
+
+def _matches(of: Audit, found: Archive) -> str:
+    """Return the hash of the matches of an audited checkpoint, and of how many seeds beside it."""
+    own = [one for one in found.matches if (one.run, one.step) == (of.run, of.step)]
+    return digest(
+        sorted([asdict(one) | {"seeds": _seeds(one, found.matches)} for one in own], key=str)
+    )
 
 
 def case_of(subject: Subject, data: Data, found: Archive, images: int = IMAGES) -> Case:
     """Return what the checks see of a checkpoint."""
-    results = _results(subject.checkpoint.sha256, found)
+    results, left = _results(subject.checkpoint.sha256, found)
     if not results:
         raise UserError(
             f"step {subject.checkpoint.step} of {subject.run.key} was not attacked, so there is "
             "nothing to audit; attack it: robench eval --matched-accuracy ..."
         )
-    shown = on_common_images(results)[0].outcomes.index[:images].astype(np.int64)
+    attacked = on_common_images(results)[0].outcomes
+    # Mixed, so that the first few of them, too, are of all classes.
+    shown = attacked.index[mixed(attacked.label.astype(np.int64), 0)[:images]].astype(np.int64)
     matches = [one for one in found.matches if _names(one, subject)]
     return Case(
         subject=subject,
         panel=panel.of(data, shown),
         results=results,
+        left_out=tuple(one.evaluation.attack for one in left),
         train=data.train,
         matches=tuple(matches),
         seeds=min((_seeds(one, found.matches) for one in matches), default=1),
@@ -99,14 +137,15 @@ def case_of(subject: Subject, data: Data, found: Archive, images: int = IMAGES) 
     )
 
 
-def _results(weights: str, found: Archive) -> tuple[Result, ...]:
-    """Return the evaluations of a checkpoint on one set of images, and on parts of it."""
-    own = [one for one in found.results if one.evaluation.weights == weights]
+def _results(weights: str, found: Archive) -> tuple[tuple[Result, ...], tuple[Result, ...]]:
+    """Return the evaluations of a checkpoint on one set of images and parts of it, and others."""
+    own = tuple(one for one in found.results if one.evaluation.weights == weights)
     common = on_common_images(own)
     if not common:
-        return ()
+        return (), own
     known = set(common[0].outcomes.index.tolist())
-    return tuple(one for one in own if known.issuperset(one.outcomes.index.tolist()))
+    kept = tuple(one for one in own if known.issuperset(one.outcomes.index.tolist()))
+    return kept, tuple(one for one in own if one not in kept)
 
 
 def _names(match: Match, subject: Subject) -> bool:

@@ -12,7 +12,7 @@ from robench.archive import Result
 from robench.attacking import BATCH, exact
 from robench.audit import probing
 from robench.audit.probing import Probe
-from robench.data import Split
+from robench.data import Split, balanced
 from robench.envelope import envelope
 from robench.evaluation import Subject
 from robench.gradient import with_norm
@@ -30,15 +30,17 @@ class Case:
 
     subject: Subject
     panel: Panel
-    """The images that the network is probed with: the first of those attacked."""
+    """The images that the network is probed with: some of those attacked, their classes mixed."""
     results: tuple[Result, ...]
-    """All evaluations of the checkpoint on these images, white-box and black-box."""
+    """All evaluations of the checkpoint on one set of images, or on a part of it."""
     train: Split
     """The training images of the run."""
     matches: tuple[Match, ...] = ()
     """Those that name the checkpoint."""
     seeds: int = 1
     """Training seeds of its variant that are matched at the same accuracy, the fewest."""
+    left_out: tuple[str, ...] = ()
+    """The attacks whose evaluations are of other images: no check sees them."""
     adapted: bool = False
     """Whether an installed attack was made for the defense."""
     _made: dict[tuple[object, ...], Outcomes] = field(default_factory=dict)
@@ -79,10 +81,11 @@ class Case:
     @cached_property
     def trained(self) -> tuple[int, int]:
         """Return how many training images are classified correctly, and of how many."""
-        y = self.train.y[:TRAINING]
-        parts = self.train.floats(slice(0, TRAINING)).split(BATCH)
-        said = torch.cat([self.logits(part).argmax(dim=1) for part in parts])
-        return int((said == y).sum()), len(y)
+        labels = self.train.y
+        chosen = torch.from_numpy(balanced(labels.cpu().numpy(), TRAINING, 0)).to(labels.device)
+        parts = chosen.split(BATCH)
+        said = torch.cat([self.logits(self.train.floats(part)).argmax(dim=1) for part in parts])
+        return int((said == labels[chosen]).sum()), len(chosen)
 
     @cached_property
     def envelope(self) -> Outcomes:
@@ -117,5 +120,7 @@ def directions(x: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def _of(outcomes: Outcomes, panel: Panel) -> Outcomes:
-    """Return the part of outcomes that is of the images of `panel`, the first ones."""
-    return Outcomes(**{name: values[: len(panel)] for name, values in vars(outcomes).items()})
+    """Return the part of outcomes that is of the images of `panel`."""
+    places = outcomes.places(panel.index)
+    assert places is not None  # the panel is of attacked images
+    return outcomes.at(places)

@@ -54,9 +54,11 @@ def ended(case: Case) -> Reading:
 )
 def images(case: Case) -> Reading:
     """Were enough test images attacked?"""
-    if not case.results:
-        return skipped("nothing was attacked")
-    count = max(one.evaluation.count for one in case.results)
+    seen = [one.evaluation for one in case.results]
+    counts = [one.count for one in seen if one.minimal and one.white_box]
+    if not counts:
+        return skipped("no minimal attack was run")
+    count = max(counts)
     return Reading(verdict(fails=False, warns=count < IMAGES), f"{count:,} images")
 
 
@@ -87,4 +89,6 @@ def adaptive(case: Case) -> Reading:
     return Reading(verdict(fails=False, warns=not ran), ", ".join(ran) or "non-adaptive evaluation")
 
 
+OF_MATCHES = (matched, ended, seeds)
+"""What a match that is new, or gone, can change."""
 CHECKS = (matched, ended, images, seeds, adaptive)

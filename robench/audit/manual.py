@@ -69,8 +69,9 @@ def manual() -> str:
         parts += [f"## {title}", about, table(header, rows)]
     probes = "; ".join(f"{name}: `{words(probe)}`" for probe, name in PROBES.items())
     parts.append(
-        f"The network is probed with the first {IMAGES} of the attacked images. The attacks of the "
-        f"audit itself: {probes}. A share of the images that comes to less than one allows one."
+        f"The network is probed with {IMAGES} of the attacked images, of all classes. The attacks "
+        f"of the audit itself: {probes}. A share of the images that comes to less than one allows "
+        "one."
     )
     return "\n\n".join([*parts, _broken(), ELSEWHERE]) + "\n"
 

@@ -9,7 +9,7 @@ from robench.archive import Result
 from robench.audit.case import Case, directions
 from robench.audit.check import HALF, Reading, check, percent, skipped, slack, verdict
 from robench.audit.sources import ATHALYE
-from robench.outcomes import LONGER
+from robench.outcomes import LONGER, Outcomes
 from robench.standings import condition
 
 DIRECTIONS = 100
@@ -33,8 +33,7 @@ UNSTABLE = 0.10
 )
 def leak(case: Case) -> Reading:
     """Does a single step not help the network, nor fail where an iterative attack succeeds?"""
-    single = metrics.accuracy(case.attacked("single_step")).value
-    iterative = metrics.accuracy(case.attacked("iterative")).value
+    single, iterative = _right(case.attacked("single_step")), _right(case.attacked("iterative"))
     benign = float(case.correct.mean())
     above = single - benign > slack(HALF, len(case.panel)) / len(case.panel)
     return Reading(
@@ -139,6 +138,11 @@ def unstable(case: Case) -> Reading:
         verdict(fails=False, warns=not float(change) < UNSTABLE),
         f"loss changes by {percent(float(change))} on average",
     )
+
+
+def _right(outcomes: Outcomes) -> float:
+    """Return the share of images classified right after an attack, those that it mended too."""
+    return float((outcomes.adversarial == outcomes.label).mean())
 
 
 def _ahead(black: Result, white: Result) -> int:

@@ -56,7 +56,9 @@ def same_images(case: Case) -> Reading:
     known = _labels(largest)
     apart = sum(len(_labels(one.outcomes) - known) for one in case.results)
     said = f"{len(case.results)} evaluations, {apart} images not shared"
-    return Reading(verdict(fails=apart > 0), said)
+    if case.left_out:
+        said += f"; on other images, and left out: {', '.join(sorted(set(case.left_out)))}"
+    return Reading(verdict(fails=apart > 0, warns=bool(case.left_out)), said)
 
 
 @check(

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from robench.audit.case import Case, directions
-from robench.audit.check import Reading, check, percent, skipped, verdict
+from robench.audit.check import Reading, check, percent, skipped, slack, verdict
 from robench.audit.sources import ATHALYE
 from robench.gradient import frozen, norms, with_norm
 
@@ -88,7 +88,7 @@ def _vanishing(case: Case, value: Callable[[Tensor, Tensor], Tensor]) -> Reading
     size = norms(slope).flatten()
     useless = int((~(torch.isfinite(size) & (size > 0))).sum())
     said = f"{useless} of {len(x)} gradients zero or not finite"
-    return Reading(verdict(fails=useless > int(ZEROS * len(x)), warns=useless > 0), said)
+    return Reading(verdict(fails=useless > slack(ZEROS, len(x)), warns=useless > 0), said)
 
 
 def _slope(case: Case, value: Callable[[Tensor, Tensor], Tensor], x: Tensor, y: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from robench.attacking import predict
 from robench.audit.case import Case
-from robench.audit.check import Reading, check, skipped, verdict
+from robench.audit.check import Reading, check, skipped, slack, verdict
 from robench.audit.sources import CARLINI
 from robench.estimator import wrap
 
@@ -116,9 +116,9 @@ def untouched(case: Case) -> Reading:
     for one in case.results:
         recorded = zip(one.outcomes.index.tolist(), one.outcomes.clean.tolist(), strict=True)
         worst = max(worst, sum(now[index] != said for index, said in recorded if index in now))
-    few = int(0.001 * len(case.panel))
     return Reading(
-        verdict(fails=worst > few), f"{worst} of {len(case.panel)} images classified otherwise"
+        verdict(fails=worst > slack(0.001, len(case.panel))),
+        f"{worst} of {len(case.panel)} images classified otherwise",
     )
 
 

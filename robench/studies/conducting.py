@@ -16,12 +16,13 @@ from robench.environment import choose_device, describe
 from robench.errors import RunFailed
 from robench.executors.crew import ALONE, Crew
 from robench.planning import Plan
-from robench.records import Match, Run, Study
+from robench.records import Match, Run
 from robench.runs import write_json
 from robench.studies.ahead import Ahead
 from robench.studies.auditing import audited
 from robench.studies.events import Evaluated, Evaluating, Event, Missed, Waiting
 from robench.studies.run_file import RunFile, plans_of
+from robench.study import Study
 from robench.sweeping import Ended, Then, nothing, together
 
 

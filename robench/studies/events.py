@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from robench import campaign, sweeping
-from robench.records import Study
+from robench.study import Study
 
 
 @dataclass(frozen=True)
