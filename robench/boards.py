@@ -33,6 +33,7 @@ def _board(section: Section, ranking: Ranking) -> Json:
     measure(one for row in standing.rows for one in row.results)
     differences = [
         {"first": one.first, "second": one.second, "leader": one.leader, **asdict(one.interval)}
+        | {"benign": asdict(one.benign)}
         for one in ranking.differences
     ]
     return {

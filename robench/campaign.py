@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from operator import attrgetter
 from pathlib import Path
 
 from robench import archive, panel
@@ -11,6 +12,7 @@ from robench.audit.auditing import audited
 from robench.containment import contained
 from robench.data import Data
 from robench.defense import Defense
+from robench.environment import choose_device
 from robench.errors import RunFailed, UserError
 from robench.evaluation import NamedAttack, Subject, check_independent, evaluate, open_subject
 from robench.matching import TOLERANCE, check_target, match
@@ -77,8 +79,17 @@ class Campaign:
 
 
 Event = Match | Epoch | Evaluation | Audit
-"""What `conduct` tells of as it goes: a match, an epoch of the source, a finished evaluation, an
-audit."""
+"""What `conduct` tells of: a match, an epoch of the source, a finished evaluation, an audit."""
+
+
+@dataclass(frozen=True)
+class _Share:
+    """What a campaign attacks of one protocol: checkpoints named by run and step."""
+
+    runs: list[Run]
+    matched: set[tuple[str, int]]
+    finals: set[tuple[str, int]]
+    data: Data
 
 
 class NothingMatches(RunFailed):
@@ -88,34 +99,29 @@ class NothingMatches(RunFailed):
 def conduct(campaign: Campaign, *, bar: bool = False) -> Iterator[tuple[Event, bool]]:
     """Match, train the source if need be, attack; yield each step and whether it is new.
 
-    Everything is stored under `campaign.runs` as soon as it is known, so that a repeated call goes
-    on where the last one stopped. Raises NothingMatches, at the end, where there are targets and
-    nothing matched.
+    What cannot be had is refused first. Then everything is stored under `campaign.runs` as soon as
+    it is known, so that a repeated call goes on where the last one stopped. Raises NothingMatches,
+    at the end, where there are targets and nothing matched.
     """
     attacks = check(campaign)
+    choose_device(campaign.device)
     runs = _runs(campaign)
     by_target = [match(runs, target, campaign.tolerance) for target in campaign.targets]
     matches = [found for group in by_target for found in group]
+    matched = [found for found in matches if found.how != "unmatched"]
+    shares = _shares(campaign, runs, matched)
     for group in by_target:
         _store(campaign.runs, group)
     for found in matches:
         yield found, True
-    matched = [found for found in matches if found.how != "unmatched"]
-    for protocol in sorted({run.spec.protocol for run in runs}):
-        own = [run for run in runs if run.spec.protocol == protocol]
-        chosen = {(found.run, found.step) for found in matched if found.protocol == protocol}
-        finals = {(run.key, run.final.step) for run in own if campaign.finals} - chosen
-        if chosen or finals:
-            yield from _attack_all(campaign, own, chosen, finals, attacks, bar=bar)
+    for share in shares:
+        yield from _attack_all(campaign, share, attacks, bar=bar)
     if campaign.targets and not matched:
         raise NothingMatches("no checkpoint matches; the lines above say what to train")
 
 
 def check(campaign: Campaign) -> list[NamedAttack]:
-    """Return the attacks that a campaign runs; UserError for what cannot be had of it.
-
-    All is checked that can be without the runs and the images.
-    """
+    """Return the attacks of a campaign; UserError for what shows without runs and images."""
     if not campaign.targets and not campaign.finals:
         raise UserError("nothing to attack; say --matched-accuracy 0.70, --final, or both")
     for target in campaign.targets or (0.5,):
@@ -131,6 +137,8 @@ def check_numbers(campaign: Campaign) -> None:
         raise UserError(f"--keep {campaign.keep} is not at least 0; 0 keeps no images")
     if campaign.image_seed < 0:
         raise UserError(f"--image-seed {campaign.image_seed} is not at least 0")
+    if campaign.source_seed < 0:
+        raise UserError(f"--source-seed {campaign.source_seed} is not at least 0")
 
 
 def attacks_of(campaign: Campaign) -> list[NamedAttack]:
@@ -142,8 +150,7 @@ def attacks_of(campaign: Campaign) -> list[NamedAttack]:
 
 def _runs(campaign: Campaign) -> list[Run]:
     found = read_runs(campaign.runs) if campaign.runs.is_dir() else []
-    only = {run.key for run in found} if campaign.only is None else campaign.only
-    found = [run for run in found if run.key in only]
+    found = [run for run in found if campaign.only is None or run.key in campaign.only]
     wanted = [r for r in found if campaign.dataset in (None, r.spec.dataset)]
     if not wanted:
         of = f" on {campaign.dataset}" if campaign.dataset else ""
@@ -155,38 +162,60 @@ def _runs(campaign: Campaign) -> list[Run]:
     return wanted
 
 
+def _shares(campaign: Campaign, runs: list[Run], matched: list[Match]) -> list[_Share]:
+    """Return what to attack of each protocol; UserError for images or a source not to be had."""
+    if campaign.images is not None and campaign.images < 1:
+        raise UserError(f"--images {campaign.images} is not at least 1")
+    shares, by_key = list[_Share](), {run.key: run for run in runs}
+    for protocol in sorted({run.spec.protocol for run in runs}):
+        own = [run for run in runs if run.spec.protocol == protocol]
+        chosen = {(found.run, found.step) for found in matched if found.protocol == protocol}
+        finals = {(run.key, run.final.step) for run in own if campaign.finals} - chosen
+        if chosen or finals:
+            if chosen:
+                _source(campaign, [by_key[key].spec for key, _ in sorted(chosen)])
+            shares.append(_Share(own, chosen, finals, _images(campaign, own[0].spec, shares)))
+    return shares
+
+
+def _images(campaign: Campaign, spec: RunSpec, others: Sequence[_Share]) -> Data:
+    """Return the images of a run: another share's where they are the same, held once."""
+    parts = attrgetter("dataset", "dataset_settings", "data", "validation")
+    for other in others:
+        if parts(other.runs[0].spec) == parts(spec):
+            return other.data
+    data = data_of(spec, campaign.data_dir, campaign.runs, campaign.device)
+    panel.check_count(data, campaign.images)
+    return data
+
+
 def _store(runs: Path, matches: list[Match]) -> None:
     """Store the matches of one accuracy, a file for each protocol."""
     for protocol in sorted({found.protocol for found in matches}):
         rows = [found for found in matches if found.protocol == protocol]
-        content = {"rows": [asdict(found) for found in rows]}
-        write_json(contained(runs, archive.matches_path(runs, rows[0])), content)
+        path = contained(runs, archive.matches_path(runs, rows[0]))
+        write_json(path, {"rows": [asdict(found) for found in rows]})
 
 
 def _attack_all(
-    campaign: Campaign,
-    runs: list[Run],
-    matched: set[tuple[str, int]],
-    finals: set[tuple[str, int]],
-    attacks: list[NamedAttack],
-    *,
-    bar: bool,
+    campaign: Campaign, share: _Share, attacks: list[NamedAttack], *, bar: bool
 ) -> Iterator[tuple[Event, bool]]:
-    """Attack checkpoints of one protocol, named by run and step, all on the same images.
+    """Attack checkpoints of one protocol, all on the same images.
 
     Those that are `matched` from a source too, which is the same for all, `finals` without.
     """
-    data = data_of(runs[0].spec, campaign.data_dir, campaign.runs, campaign.device)
+    data = share.data
     shown = panel.choose(data, campaign.images, campaign.image_seed)
-    by_key = {run.key: run for run in runs}
+    by_key = {run.key: run for run in share.runs}
     given = (campaign, by_key, attacks, shown, data)
-    if matched:
-        specs = [by_key[key].spec for key, _ in sorted(matched)]
+    if share.matched:
+        specs = [by_key[key].spec for key, _ in sorted(share.matched)]
         source = yield from source_of(campaign, specs, data, bar=bar)
-        yield from attacked(*given, sorted(matched), source, bar=bar)
-    yield from attacked(*given, sorted(finals), None, bar=bar)
-    if campaign.audit and (asked := matched | audited_before(campaign.runs, finals)):
-        yield from audits(campaign.runs, runs, asked, data)
+        yield from attacked(*given, sorted(share.matched), source, bar=bar)
+    yield from attacked(*given, sorted(share.finals), None, bar=bar)
+    asked = share.matched | audited_before(campaign.runs, share.finals)
+    if campaign.audit and asked:
+        yield from audits(campaign.runs, share.runs, asked, data)
 
 
 def source_of(
@@ -196,11 +225,17 @@ def source_of(
 
     It is trained if it is missing. Raises UserError where it is one of them.
     """
+    wanted, defense = _source(campaign, specs)
+    sources = contained(campaign.runs, campaign.runs / SOURCES)
+    return (yield from trained_source(sources, wanted, defense, data, bar=bar))
+
+
+def _source(campaign: Campaign, specs: Sequence[RunSpec]) -> tuple[RunSpec, Defense]:
+    """Return the source of some runs; UserError where it is one of them."""
     wanted, defense = like(specs[0], campaign.source, campaign.source_seed)
     for spec in specs:
         check_independent(wanted, spec)
-    sources = contained(campaign.runs, campaign.runs / SOURCES)
-    return (yield from trained_source(sources, wanted, defense, data, bar=bar))
+    return wanted, defense
 
 
 def attacked(

@@ -48,6 +48,9 @@ class Difference:
     on: Images
     success: tuple[float, float]
     """Success rate of the attack on either side, the lowest over its seeds."""
+    benign: Interval
+    """Benign accuracy of `first` less that of `second`: rows are matched within a tolerance, on
+    other images, and who is less accurate is more robust for it."""
 
     @property
     def interval(self) -> Interval:
@@ -125,6 +128,7 @@ class Pairs(Sequence[Difference]):
             seeds=(len(self._rows[first]), len(self._rows[second])),
             on="own",
             success=(self._success[first], self._success[second]),
+            benign=metrics.paired_accuracy(self._rows[first], self._rows[second]),
         )
 
     def around(self, name: str) -> Iterator[Difference]:
@@ -245,6 +249,7 @@ def _on_both(
         seeds=(len(first), len(second)),
         on="both",
         success=(lowest_success(first), lowest_success(second)),
+        benign=metrics.paired_accuracy(first, second),
     )
 
 

@@ -19,7 +19,10 @@ FAILING = (
 )
 
 
-DIFFERENCES = ("difference in rho_correct", "verdict", "images", "seeds")
+DIFFERENCES = (
+    *("difference in rho_correct", "verdict"),
+    *("difference in benign accuracy", "images", "seeds"),
+)
 DOMINANCE = (
     *("shared accuracies", "area", "mean advantage in rho", "share ahead", "crossings"),
     *("verdict", "points", "images", "seeds"),
@@ -66,6 +69,7 @@ def difference_cells(one: Difference) -> list[str]:
     return [
         interval(one.interval) + _mark(one),
         _verdict(one) if one.tie or one.leader else EMPTY,
+        interval(one.benign),
         f"{one.images} in common" if one.on == "both" else str(one.images),
         _seeds(one.seeds),
     ]

@@ -75,6 +75,8 @@ def load(
     0: none, the test images are used to choose by. Raises UserError where they do not suffice.
     """
     images = dataset.load(directory, cache)
+    if directory is not None and not directory.exists():  # most say themselves what they look for
+        raise UserError(f"there is no folder {directory}; mend --data-dir, or leave it out")
     _check(images, name)
     count = len(images.train_y)
     held_out = count // 10 if validation is None else validation

@@ -138,11 +138,16 @@ def storage(runs: Path) -> Finding:
     return Finding("runs", text, "" if free >= ENOUGH else another)
 
 
-def variables(environment: Mapping[str, str]) -> Finding:
-    """Say which options of commands are given by the environment (docs/scripting.md)."""
+def variables(environment: Mapping[str, str], strange: Mapping[str, str]) -> Iterator[Finding]:
+    """Say which options of commands are given by the environment (docs/scripting.md).
+
+    `strange`: what is wrong with a variable, for those that are no option.
+    """
     given = [name for name in sorted(environment) if name.startswith("ROBENCH_")]
     text = ", ".join(f"{name}={environment[name]}" for name in given)
-    return Finding("options in the environment", text or "none")
+    yield Finding("options in the environment", text or "none")
+    for name, wrong in strange.items():
+        yield Finding("options in the environment", f"{name} {wrong}", f"unset {name}")
 
 
 def _release(text: str) -> tuple[int, ...]:

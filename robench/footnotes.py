@@ -1,12 +1,14 @@
 """The sentences that the tables of one standing need below them."""
 
+from collections.abc import Iterator
+
 from robench import metrics
 from robench.markdown import escape
 from robench.metrics import SUFFICIENT
 from robench.ranking import Ranking
 from robench.records import Precision
 from robench.standings import Condition, Standing, condition, labels
-from robench.tables import MARK, precision_note
+from robench.tables import MARK
 
 
 def footnotes(ranking: Ranking) -> list[str]:
@@ -26,7 +28,7 @@ def footnotes(ranking: Ranking) -> list[str]:
                     f"{escape(condition(result.evaluation).name)} on {escape(row.label)}: {count} "
                     "adversarial images left the box or the radius and count as failures."
                 )
-    return [*notes, *_precision_note(standing)]
+    return [*notes, *_precision_note(standing), *_audit_notes(ranking)]
 
 
 def _marked(ranking: Ranking) -> bool:
@@ -42,11 +44,41 @@ def _marked(ranking: Ranking) -> bool:
 
 
 def _precision_note(standing: Standing) -> list[str]:
-    """Name the columns that were searched in bf16, in all rows or in some."""
-    searched: dict[Condition, list[Precision]] = {}
+    """Name the attacks that were searched in bf16 on all rows, and on which rows others were."""
+    searched: dict[Condition, dict[Precision, list[str]]] = {}
     for row in standing.rows:
         for result in row.results:
-            found = searched.setdefault(condition(result.evaluation), [])
-            found.append(result.evaluation.precision)
-    names = labels(standing.conditions)
-    return precision_note({name: searched.get(one, []) for one, name in names.items()})
+            found = searched.setdefault(condition(result.evaluation), {})
+            found.setdefault(result.evaluation.precision, []).append(row.match.variant)
+    names, groups = labels(standing.conditions), dict[tuple[str, ...], list[str]]()
+    for way, rows in searched.items():
+        if "bf16" in rows and way in names:
+            part = rows["bf16"] if "float32" in rows else []
+            groups.setdefault(tuple(dict.fromkeys(part)), []).append(names[way])
+    said = [
+        ", ".join(attacks) + (f" on {', '.join(rows)} alone" if rows else "")
+        for rows, attacks in groups.items()
+    ]
+    return [f"Searched in bf16, verified in float32: {escape('; '.join(said))}."] if said else []
+
+
+def _audit_notes(ranking: Ranking) -> Iterator[str]:
+    """Tell of audits what a reader of this page cannot see: fewer checks, other evaluations."""
+    audited = [
+        (row, audit)
+        for entry in ranking.entries
+        for row, audit in zip(entry.rows, entry.audits, strict=True)
+        if audit is not None
+    ]
+    every = {one.check for _, audit in audited for one in audit.findings}
+    fewer: dict[tuple[str, ...], list[str]] = {}
+    unseen: list[str] = []
+    for row, audit in audited:
+        if lacking := every - {one.check for one in audit.findings}:
+            fewer.setdefault(tuple(sorted(lacking)), []).append(row.label)
+        if set(audit.evaluations) - {one.evaluation.key for one in row.results}:
+            unseen.append(row.label)
+    for checks, rows in fewer.items():
+        yield escape(f"Audited before there was the check {', '.join(checks)}: {', '.join(rows)}.")
+    if unseen:
+        yield escape(f"Audited with evaluations that are not shown here: {', '.join(unseen)}.")

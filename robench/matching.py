@@ -103,7 +103,7 @@ class _Aim:
             run=best.run,
             step=best.step,
             accuracy=best.accuracy,
-            advice="" if within else _advice(runs, self.target),
+            advice="" if within else self._advice(runs),
         )
 
     def _taken(self, run: Run) -> Checkpoint:
@@ -118,6 +118,12 @@ class _Aim:
 
     def _nearest(self, kept: Checkpoint) -> tuple[float, float, int, str]:
         return (self._off(kept), -kept.accuracy, -kept.step, kept.run)
+
+    def _advice(self, runs: Sequence[Run]) -> str:
+        images = runs[0].spec.validation
+        if images and 1 / images > self.tolerance:  # hardly a share lies within
+            return f"try --tolerance {2 / images:.2g}, as {images} validation images tell no more"
+        return _advice(runs, self.target)
 
     def _off(self, kept: Checkpoint) -> float:
         return round(abs(kept.accuracy - self.target), 12)

@@ -61,6 +61,24 @@ def benign_accuracy(outcomes: Outcomes) -> Interval:
     return wilson(int(outcomes.correct.sum()), len(outcomes.label))
 
 
+def paired_accuracy(first: Sequence[Outcomes], second: Sequence[Outcomes]) -> Interval:
+    """Return the benign accuracy of one defense less another's; one entry a training seed.
+
+    On the same images. The interval is normal, over images and, where a side has several seeds,
+    over these; nan for fewer than two images.
+    """
+    sides = [np.stack([one.correct for one in side]).astype(float) for side in (first, second)]
+    each = sides[0].mean(axis=0) - sides[1].mean(axis=0)
+    if len(each) < 2:
+        return Interval(float(each[0]) if len(each) else math.nan, math.nan, math.nan)
+    spread = each.var(ddof=1) / len(each)
+    for side in sides:
+        if len(side) > 1:
+            spread += side.mean(axis=1).var(ddof=1) / len(side)
+    value, half = float(each.mean()), Z95 * math.sqrt(spread)
+    return Interval(value, value - half, value + half)
+
+
 def accuracy(outcomes: Outcomes) -> Interval:
     """Return the share of images classified correctly under attack: 1 - mean(success)."""
     return wilson(int((~outcomes.success).sum()), len(outcomes.label))

@@ -42,9 +42,10 @@ READING = """## How to read this page
   row stands for one defense at the strength, or the moment of training, that reached the target.
 - **Ranks** are by rho_correct of the **envelope**: for each image, the nearest error that any of
   the attacks found. A rank is 1 and the number of defenses that are clearly ahead in a paired
-  bootstrap over images and seeds; equal ranks are ties. A defense is not ranked before it was put
-  to every attack that most rows were put to, fooled on 99.5 % of its correctly classified images,
-  and audited without a failure.
+  bootstrap over images and seeds; who ties with whom stands in the table of differences, with the
+  difference in benign accuracy, which a small lead may come from. A defense is not ranked before it
+  was put to every attack that most rows were put to, fooled on 99.5 % of its correctly classified
+  images, and audited without a failure.
 - Higher is better for accuracies and norms. The success rate is the attacks': it should reach
   nearly 1. Brackets hold 95 % confidence intervals; in the first table, over test images and
   training seeds, and values are means over seeds. With one seed, and in the paper's columns, they

@@ -15,7 +15,7 @@ from robench.ranking import Ranking
 from robench.standings import Section
 from robench.wanted import Wanted
 
-DIFFERENCE = ("difference", "verdict", "images", "seeds")
+DIFFERENCE = ("difference", "verdict", "benign", "images", "seeds")
 CURVES = (
     *("shared_accuracies", "area", "advantage", "share_ahead", "crossings"),
     *("verdict", "points", "images", "seeds"),

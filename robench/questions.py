@@ -1,5 +1,6 @@
 """From a question in words, `ROW NUMBER`, to the cells of the tables that it asks for."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from robench.archive import Archive
@@ -140,7 +141,12 @@ def _called(at: float | None, name: str) -> list[str]:
     """Return the ways to name a row: by itself and with its target."""
     if at is None:
         return [name]
-    return list(dict.fromkeys([name, f"{name} {target(at)}", f"{name} {at:g}"]))
+    return list(dict.fromkeys([name, *(f"{name} {one}" for one in _targets(at))]))
+
+
+def _targets(at: float) -> tuple[str, str]:
+    """Return the ways to write a target: as the tables do, and in full."""
+    return target(at), f"{at:g}"
 
 
 def _meant(table: Sequence[Cell], words: str) -> list[Cell]:
@@ -164,11 +170,23 @@ def _unknown(there: Sequence[Cell], words: str) -> str:
         own = [(cell, row) for cell, row in named if _begins(cell, row, words)]
         if own:
             longest = max((row for _, row in own), key=len)
+            if elsewhere := _elsewhere([c for c, row in own if row == longest], longest, words):
+                return elsewhere
             has = [cell for cell, row in own if row == longest and cell.text != EMPTY]
             return f"no number {words!r}; {longest} has: {_listed(one.numbers[0] for one in has)}"
     rows = _listed(cell.row for cell in there if not cell.paired)
     ask = '"ROW rank", or "ROW - ROW difference"'
     return f"no row begins {words!r}; there: {rows}. Ask for a row and a number: {ask}"
+
+
+def _elsewhere(own: Sequence[Cell], row: str, words: str) -> str:
+    """Say where a row is matched, where `words` name another target; nothing where they do not."""
+    named = re.match(r"(\d*\.?\d+)(?!\S)", words.removeprefix(row).lstrip())
+    targets = sorted({cell.target for cell in own if cell.target is not None})
+    if not named or not targets or named[1] in {n for at in targets for n in _targets(at)}:
+        return ""
+    known = ", ".join(map(target, targets))
+    return f"no {words!r}: {row} is not matched at {named[1]}; matched at {known}"
 
 
 def _begins(cell: Cell, row: str, words: str) -> bool:

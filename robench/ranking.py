@@ -1,7 +1,7 @@
-"""Who is ahead: one entry a defense, ranked by the envelope over all attacks, ties where it ties.
+"""Who is ahead: one entry a defense, ranked by the envelope over all attacks.
 
-The rank is 1 and the number of entries that are clearly ahead in the paired bootstrap, so that
-equal ranks say that these images and seeds do not tell the entries apart.
+The rank is 1 and the number of entries that are clearly ahead in the paired bootstrap. Whether two
+entries tie is asked of the two alone (`Ranking.differences`).
 """
 
 from collections.abc import Mapping, Sequence

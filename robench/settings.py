@@ -1,7 +1,7 @@
 """A plugin's dataclass fields as typed settings: read from text, written to records."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
@@ -12,6 +12,16 @@ from robench.spelling import suggestion
 
 T = TypeVar("T")
 _WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+
+
+class UnknownSetting(UserError):
+    """A plugin has no such setting; something else may be called so."""
+
+    def __init__(self, plugin: str, key: str, value: Setting, known: Collection[str]) -> None:
+        """Name the nearest of the settings `known`, and all of them."""
+        self.start, self.key, self.value = f"{plugin} has no setting {key!r}", key, text(value)
+        self.settings = f"Its settings: {', '.join(known) or 'none'}"
+        super().__init__(f"{self.start}{suggestion(key, known)} {self.settings}")
 
 
 @dataclass(frozen=True)
@@ -70,8 +80,7 @@ def configure(plugin: type[T], given: Mapping[str, Setting], name: str) -> T:
     }
     for key, value in given.items():
         if key not in known:
-            hint, there = suggestion(str(key), known), ", ".join(known) or "none"
-            raise UserError(f"{name} has no setting {key!r}{hint} Its settings: {there}")
+            raise UnknownSetting(name, str(key), value, known)
         try:
             values[key] = known[key].read(value)
         except (TypeError, ValueError, OverflowError):

@@ -1,28 +1,18 @@
 """The cells of tables in Markdown. Numbers are turned into text here and nowhere else."""
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 from robench.archive import Result
 from robench.markdown import escape
 from robench.metrics import SUFFICIENT, Interval
-from robench.records import Precision, Run, RunSpec, Settings
+from robench.records import Run, RunSpec, Settings
 from robench.settings import text
 from robench.standings import Condition, Row
 
 EMPTY = "-"
 NOT_RUN = "not run"
 MARK = "†"
-
-
-def precision_note(searched: Mapping[str, Collection[Precision]]) -> list[str]:
-    """Name the attacks of which all results, or some, were searched in bf16; nothing if none."""
-    said = [
-        escape(name) + (" (in part)" if "float32" in precisions else "")
-        for name, precisions in searched.items()
-        if "bf16" in precisions
-    ]
-    return [f"Searched in bf16, verified in float32: {', '.join(said)}."] if said else []
 
 
 def interval(measured: Interval) -> str:

@@ -81,7 +81,10 @@ def load(path: Path, sha256: str | None = None) -> dict[str, Tensor]:
     try:
         content = files.read(path, MOST)
     except FileNotFoundError:
-        raise UserError(f"{path} is missing; restore it, or train again") from None
+        raise UserError(
+            f"{path} is missing; restore it, or delete the run folder{_run_of(path)} and "
+            "train again"
+        ) from None
     except (OSError, MemoryError) as error:
         raise UserError(f"{path} is not a safetensors file ({error})") from None
     if sha256 is not None and files.sha256(content) != sha256:
@@ -96,6 +99,12 @@ def load(path: Path, sha256: str | None = None) -> dict[str, Tensor]:
         raise UserError(
             f"{path} is not a safetensors file ({error}); nothing else is read"
         ) from None
+
+
+def _run_of(path: Path) -> str:
+    """Return the run folder that weights lie in, to be named; other folders are not to go."""
+    found = [one for one in path.parents[:2] if (one / "manifest.json").is_file()]
+    return f" {found[0]}" if found else ""
 
 
 def restore(network: nn.Module, tensors: Mapping[str, Tensor], name: str, path: Path) -> None:

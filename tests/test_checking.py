@@ -226,3 +226,19 @@ def test_what_is_no_plugin_is_refused(name: str, part: str) -> None:
     ended = tiny.robench("check", name)
     assert (ended.code, ended.err.count("\n")) == (2, 1)
     assert part in ended.err
+
+
+def test_a_folder_and_a_misspelt_name_say_what_to_check(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert tiny.robench("new", "defense", "my-defense").code == 0
+    for words in (["my-defense"], ["my-defense", "--kind", "defense"]):
+        ended = tiny.robench("check", *words)
+        assert (ended.code, ended.err.count("\n")) == (2, 1)
+        assert ended.err.endswith("say the plugin's file in it: my-defense/my_defense.py\n")
+    (tmp_path / "others").mkdir()
+    assert "others/FILE.py" in tiny.robench("check", "others").err
+    ended = tiny.robench("check", "pgdd")
+    assert (ended.code, ended.err.count("\n")) == (2, 1)
+    assert "; did you mean 'pgd'? `robench ls` lists what is installed" in ended.err

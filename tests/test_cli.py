@@ -57,6 +57,30 @@ def test_nothing_asked_for_shows_the_help() -> None:
     assert bare.out == tiny.robench("--help").out
 
 
+@pytest.mark.parametrize("group", ["leaderboard", "bench"])
+def test_a_group_without_a_command_shows_its_help(group: str) -> None:
+    bare = tiny.robench(group)
+    assert (bare.code, bare.err) == (0, "")
+    assert bare.out == tiny.robench(group, "--help").out
+
+
+@pytest.mark.parametrize(
+    ("pair", "said"),
+    [
+        ("seed=3", "fgm has no setting 'seed'; it is an option: --seed 3. Its settings: eps"),
+        ("epochs=3", "it is an option: --epochs 3."),
+        ("learning_rate=1e-3", "it is an option: --lr 1e-3."),
+        ("batch_size=64", "it is an option: --batch-size 64."),
+        ("model.runs=a b", "it is an option: --runs 'a b'."),
+        ("epss=3", "fgm has no setting 'epss'; did you mean 'eps'? Its settings: eps"),
+    ],
+)
+def test_a_setting_that_is_an_option_is_told_as_one(pair: str, said: str, tmp_path: Path) -> None:
+    ended = tiny.robench("train", "--defense", "fgm", "--set", pair, "--runs", tmp_path)
+    assert (ended.code, ended.err.count("\n")) == (2, 1)
+    assert said in ended.err
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help(command: str) -> None:
     ended = CliRunner().invoke(cli, [command, "--help"])

@@ -202,13 +202,17 @@ def test_table_says_who_is_ahead_and_what_to_mind() -> None:
         "fgm": [everywhere(np.where(far < 1, INF, far))],
     }
     lines = differences_table(compare(rows)).splitlines()
-    assert lines[0] == "| defenses | difference in rho_correct | verdict | images | seeds |"
+    assert lines[0] == (
+        "| defenses | difference in rho_correct | verdict | difference in benign accuracy "
+        "| images | seeds |"
+    )
     assert lines[2] == (
         "| pgn c_l=20 - pgd\\|x | 0.5000 [0.500,\N{NO-BREAK SPACE}0.500] "
-        "| **pgn c_l=20** ahead | 40 | 2 |"
+        "| **pgn c_l=20** ahead | 0.0000 [0.000,\N{NO-BREAK SPACE}0.000] | 40 | 2 |"
     )
     assert lines[4].startswith("| pgd\\|x - fgm | -0.")
-    assert lines[4].endswith("] † | **fgm** ahead | 40 | 2, 1 |")  # by failures alone
+    assert "] † | **fgm** ahead | 0.0000 [" in lines[4]  # by failures alone
+    assert lines[4].endswith("] | 40 | 2, 1 |")
     assert lines[5:] == ["", FAILING, "", ONE_SEED]
     both = differences_table(compare(rows, on="both"))
     assert "| 33 in common | 2, 1 |" in both
@@ -217,7 +221,9 @@ def test_table_says_who_is_ahead_and_what_to_mind() -> None:
 def test_table_says_where_nothing_was_compared() -> None:
     rows = {"a": [everywhere([1.0, INF])], "b": [everywhere([INF, 1.0])]}
     table = differences_table(compare(rows, on="both"))
-    assert "| a - b | n/a † | - | 0 in common | 1 |" in table
+    assert (
+        "| a - b | n/a † | - | 0.0000 [0.000,\N{NO-BREAK SPACE}0.000] | 0 in common | 1 |" in table
+    )
     assert "a - b: not compared, as no image is classified correctly and fooled on both." in table
     nothing = {"a": [everywhere([1.0])], "b": [everywhere([INF])]}
     assert "has no image that is classified correctly and fooled" in differences_table(

@@ -6,6 +6,7 @@ import numpy as np
 
 from rankings import at, audited, only, ranked, runs_of
 from recordings import Recorder, finding, outcomes
+from robench import leaderboard
 
 
 def test_an_envelope_that_fails_on_too_many_does_not_rank(tmp_path: Path) -> None:
@@ -95,3 +96,20 @@ def test_what_is_not_attacked_or_attacked_alone_says_so(tmp_path: Path) -> None:
     said += "run: robench eval --matched-accuracy 0.70"
     assert [entry.reasons[0] for entry in found.entries[:2]] == [said] * 2
     assert found.entries[2].reasons[0].startswith("not attacked; ")
+
+
+def test_what_a_page_cannot_show_of_its_audits_is_said(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path)
+    old, new = runs = runs_of(recorder, ["a", "b"])
+    for run in runs:
+        recorder.evaluation(run, "cw", at(1.0))
+    gone = recorder.evaluation(old, "deepfool", at(2.0))
+    recorder.audit(old, [finding("clean_match", "pass")])
+    for path in (tmp_path / "evaluations").glob(f"{gone.key}.*"):
+        path.unlink()
+    recorder.audit(new, [finding("clean_match", "pass"), finding("ended", "warn")])
+    page = leaderboard.render(tmp_path)["README.md"].decode()
+    assert page.count("Audited before there was the check ended: a.") == 1
+    assert page.count("Audited with evaluations that are not shown here: a.") == 1
+    recorder.audit(old, [finding("clean_match", "pass"), finding("ended", "pass")])
+    assert "Audited" not in leaderboard.render(tmp_path)["README.md"].decode()

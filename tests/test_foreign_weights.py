@@ -1,6 +1,7 @@
 """Files of weights from elsewhere: tensors are read and nothing else, wrapped as they may be."""
 
 import os
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -117,13 +118,52 @@ def test_a_pickle_that_runs_code_is_not_run(tmp_path: Path) -> None:
 @pytest.mark.filterwarnings("ignore:.*:UserWarning")
 def test_a_whole_network_is_not_unpickled(tmp_path: Path) -> None:
     torch.save(nn.Linear(2, 2), tmp_path / "a.pt")
-    with pytest.raises(UserError, match=r"s\.save_file\(network\.state_dict\(\)"):
+    said = r"holds more than weights \(torch\.nn\.modules\.linear\.Linear\), and nothing else is "
+    for old in (False, True):
+        torch.save(nn.Linear(2, 2), tmp_path / "a.pt", _use_new_zipfile_serialization=not old)
+        with pytest.raises(
+            UserError, match=rf"{said}.*s\.save_file\(network\.state_dict"
+        ) as caught:
+            read_state(tmp_path / "a.pt")
+        assert "\x1b" not in str(caught.value)
+        assert "weights_only" not in str(caught.value)
+
+
+@pytest.mark.parametrize("form", ["safetensors", "zip", "older"])
+def test_a_cut_file_is_called_so(tmp_path: Path, state: dict[str, torch.Tensor], form: str) -> None:
+    path = tmp_path / "a.pt"
+    if form == "safetensors":
+        safetensors.torch.save_file(state, path)
+    else:
+        torch.save(state, path, _use_new_zipfile_serialization=form == "zip")
+    content = path.read_bytes()
+    for size in range(20, len(content), 7):
+        path.write_bytes(content[:size])
+        with pytest.raises(UserError) as caught:
+            read_state(path)
+        assert str(caught.value).startswith(f"{path} is damaged or cut short; fetch it again"), size
+
+
+def test_a_zip_of_something_else_and_a_program_are_told(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.pt", "w") as archive:
+        archive.writestr("a/b.txt", "text")
+    with pytest.raises(UserError, match=r"a zip that torch\.save did not write"):
+        read_state(tmp_path / "a.pt")
+    with zipfile.ZipFile(tmp_path / "a.pt", "w") as archive:
+        for name in ("data.pkl", "constants.pkl", "version"):
+            archive.writestr(f"a/{name}", "3")
+    with pytest.raises(UserError, match=r"holds more than weights \(a program of torch\.jit\)"):
         read_state(tmp_path / "a.pt")
 
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [(b"", "not a safetensors file"), (b"PK\x03\x04", "holds more"), (b"\x80\x02.", "holds more")],
+    [
+        (b"", "a.pt is empty"),
+        (b"junk", "is neither a safetensors file nor one of torch.save"),
+        (b"PK\x03\x04", "is damaged or cut short"),
+        (b"\x80\x02.", "is neither a safetensors file nor one of torch.save"),
+    ],
 )
 def test_what_is_no_weights_is_told(tmp_path: Path, content: bytes, said: str) -> None:
     (tmp_path / "a.pt").write_bytes(content)

@@ -148,6 +148,14 @@ def test_a_huge_file_is_not_read(tmp_path: Path) -> None:
     assert "bytes, more than the 2,147,483,647 that are read" in done.err
 
 
+def test_a_file_cut_short_is_called_so_wherever_it_was_cut(submitted: Path, tmp_path: Path) -> None:
+    content = (submitted / "light.robench").read_bytes()
+    arrays = content.index(b"PK\5\6")  # ends an .npz among its files
+    for size in (arrays // 2, arrays + 22, arrays + 500, len(content) - 30, len(content) - 1):
+        refused(tmp_path / "x.robench", content[:size], "cut short")
+    refused(tmp_path / "x.robench", content + b"more", "other bytes were put to it")
+
+
 def bomb() -> bytes:
     """Return arrays that inflate a thousandfold."""
     buffer = io.BytesIO()

@@ -25,11 +25,12 @@ def trained(
     variant: str = "fgm",
     seed: int = 0,
     epochs: int = EPOCHS,
+    images: int = 5000,
     **settings: Setting,
 ) -> Run:
     """Return a run of given accuracies: at its end, and at the checkpoints along its training."""
     own: dict[str, Setting] = {**settings, strength.setting: value} if strength else settings
-    spec = replace(SPEC, defense="fgm", settings=own, seed=seed, epochs=epochs)
+    spec = replace(SPEC, defense="fgm", settings=own, seed=seed, epochs=epochs, validation=images)
     accuracies = [*along, final]
     checkpoints = tuple(
         Checkpoint(
@@ -246,3 +247,10 @@ def test_a_target_that_is_no_fraction_is_refused(target: float) -> None:
 def test_a_tolerance_that_is_no_fraction_is_refused(tolerance: float) -> None:
     with pytest.raises(UserError, match=f"--tolerance {tolerance:g} is not between 0 and 1"):
         match([trained(0.7)], 0.7, tolerance)
+
+
+def test_few_validation_images_ask_for_a_wider_tolerance() -> None:
+    assert single([trained(0.8, [0.65, 0.75], images=129)]).advice == (
+        "try --tolerance 0.016, as 129 validation images tell no more"
+    )
+    assert single([trained(0.8, [0.65, 0.75], images=200)]).advice.startswith("try --set eps=")

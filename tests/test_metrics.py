@@ -115,3 +115,18 @@ def test_bootstrap_bounds_reach_infinity_where_half_of_a_resample_may_fail() -> 
     measured = metrics.distances(outcomes([True] * 100, length)).median
     assert 1.0 < measured.low < measured.value < 2.0
     assert measured.high == INF
+
+
+def test_paired_accuracy_is_over_images_and_seeds() -> None:
+    """Beside the variance by hand: that over images, and over two seeds of one side."""
+    generator = np.random.default_rng(0)
+    right = generator.random((3, 400)) < np.array([0.6, 0.7, 0.65])[:, None]
+    networks = [outcomes(list(one), [0.5] * 400) for one in right]
+    found = metrics.paired_accuracy(networks[:2], networks[2:])
+    each = right[:2].mean(axis=0) - right[2]
+    variance = each.var(ddof=1) / 400 + np.var(right[:2].mean(axis=1), ddof=1) / 2
+    assert found.value == pytest.approx(right[:2].mean() - right[2].mean())
+    assert found.high - found.value == pytest.approx(1.959964 * np.sqrt(variance))
+    assert found.value - found.low == pytest.approx(found.high - found.value)
+    same = metrics.paired_accuracy(networks[:1], networks[:1])
+    assert (same.value, same.low, same.high) == (0, 0, 0)

@@ -3,6 +3,8 @@
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from recordings import EPS, SPEC, Recorder, drawn, finding, match, outcomes
 from robench import leaderboard
 from robench.markdown import block, details, escape, table
 from robench.records import Strength
+from robench.section_text import commands
 from suites import small_suite
 
 
@@ -54,7 +57,7 @@ def test_the_page_tells_everything_that_makes_rows_comparable(
         "**Training runs:** 4 (seed 0)",
         "**Trained on:** CPU, 2 cores\n\n<details><summary>Validation, Training runs, ",
         "torch 2.9.0",
-        "Ranked by rho_correct of the envelope; equal ranks are ties",
+        "Ranked by rho_correct of the envelope: 1 and the number of defenses",
         "any of these attacks found: fgm at 0.5, mim at 0.5, cw, deepfool, fgm at 0.5 black-box, "
         "mim at 0.5 black-box, cw black-box, deepfool black-box.",
         "Black-box images were made on baseline of seed 1",
@@ -256,3 +259,15 @@ def test_what_unfolds_is_titled_by_text_alone() -> None:
     assert details("a <b> *c* d_e", "| x |") == (
         "<details><summary>a &lt;b&gt; &#42;c&#42; d_e</summary>\n\n| x |\n\n</details>"
     )
+
+
+def test_commands_are_of_one_runs_folder() -> None:
+    said = (
+        "robench train --runs /tmp/one --seed 0",
+        "robench train --seed 0 --runs 'an other'",
+        "robench train --seed 'a b'",
+        "robench train --seed 'unclosed --runs x",
+    )
+    runs = [SimpleNamespace(environment={"command": one}) for one in said]
+    section: Any = SimpleNamespace(study=None, runs=runs, sources=[], results=[])
+    assert commands(section) == ["robench train --seed 0", *said[2:]]

@@ -19,6 +19,7 @@ UNKNOWN = (
     "nobody rho_cw",
     "fgm",
     "fgm nothing",
+    "fgm 0.95 rho_cw",
     "fgm - nobody difference",
     "fgm - pgd nothing",
     "",
@@ -81,3 +82,17 @@ def test_a_question_computes_the_differences_that_it_asks_for(
     (told,) = explain(found, "fgm rank", 0.7)
     assert computed == {("baseline", "fgm"): 1, ("fgm", "pgd"): 1}
     assert [(one.first, one.second) for one in told.pairs] == list(computed)
+
+
+def test_a_target_where_nothing_is_matched_is_told_with_those_there_are(tmp_path: Path) -> None:
+    pairs(tmp_path)
+    found = archive.read(tmp_path)
+    for words in ("0.95 rho_cw", "0.95"):
+        with pytest.raises(UserError) as caught:
+            asked_of(found, f"fgm {words}")
+        assert str(caught.value) == (
+            f"no 'fgm {words}': fgm is not matched at 0.95; matched at 0.65, 0.70"
+        )
+    for words in ("0.70 nothing", "0.7", "nothing"):
+        with pytest.raises(UserError, match=r"no number .*; fgm has: rank, "):
+            asked_of(found, f"fgm {words}")

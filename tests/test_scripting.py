@@ -95,6 +95,35 @@ def test_a_misspelt_variable_is_an_error(monkeypatch: pytest.MonkeyPatch) -> Non
     assert tiny.robench("ls", "attacks").code == 0  # no business of another command's
 
 
+def test_a_variable_of_no_command_is_an_error_and_doctor_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ROBENCH_FUZZ", "2")  # of the tests, no option
+    assert tiny.robench("ls", "attacks").code == 0
+    for name, meant in (
+        ("ROBENCH_RUN", "ROBENCH_RUNS"),
+        ("ROBENCH_TRIAN_EPOCHS", "ROBENCH_TRAIN_EPOCHS"),
+    ):
+        monkeypatch.setenv(name, str(tmp_path))
+        said = f"{name} is no option of any command; did you mean {meant!r}?"
+        ended = tiny.robench("status")
+        assert (ended.code, ended.out, ended.err.count("\n")) == (2, "", 1)
+        assert said in ended.err
+        healthy = tiny.robench("doctor", "--runs", tmp_path)
+        assert healthy.code == 1
+        assert f"WRONG: {said}; mend it: unset {name}\n" in healthy.out
+        monkeypatch.delenv(name)
+
+
+def test_doctor_tells_a_misspelt_variable_of_a_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ROBENCH_TRAIN_EPOHCS", "ROBENCH_DOCTOR_RUN"):
+        monkeypatch.setenv(name, "3")
+        ended = tiny.robench("doctor")
+        assert (ended.code, ended.err) == (1, "")
+        assert f"WRONG: {name} is no option of any command; did you mean" in ended.out
+        monkeypatch.delenv(name)
+
+
 def test_a_wrong_value_names_the_variable_that_it_came_from(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -13,7 +13,8 @@ LAST = 0.9
     "comparability",
     source="the paper, Section 4.2",
     threshold=f"within the tolerance on held-out validation images, at least {HELD_OUT:,}",
-    remedy="hold validation images out (robench train --validation); test images must not choose",
+    remedy=f"hold {HELD_OUT:,} training images out (robench train --validation {HELD_OUT}), if the "
+    "data set has them; test images must not choose",
 )
 def matched(case: Case) -> Reading:
     """Was the checkpoint chosen for its accuracy, on images that are not the test images?"""

@@ -13,6 +13,7 @@ from robench.checking.victim import AttackCase
 from robench.errors import UserError
 from robench.plugins import ATTACKS, DATASETS, DEFENSES, MODELS, OtherKind, Plugin
 from robench.records import Setting
+from robench.spelling import suggestion
 
 REGISTRIES = {one.kind: one for one in (DEFENSES, ATTACKS, DATASETS, MODELS)}
 
@@ -44,10 +45,20 @@ def asked(name: str, kind: str | None, given: Mapping[str, Setting]) -> Asked:
     if found:
         kinds = " and ".join(one.kind for one in found)
         raise UserError(f"{name} is the name of a {kinds}; say which: --kind {found[0].kind}")
+    if Path(name).is_dir():
+        raise UserError(f"{name} is a folder; say the plugin's file in it: {_file(Path(name))}")
     if len(missing) == 1:
         raise UserError(missing[0])
     wanted = ", ".join(f"{one.kind} ({one.contract})" for one in registries)
-    raise UserError(f"{name} is no {wanted}; `robench ls` lists what is installed")
+    hint = suggestion(name, [own for one in registries for own in one.names()])
+    raise UserError(f"{name} is no {wanted}{hint} `robench ls` lists what is installed")
+
+
+def _file(folder: Path) -> str:
+    """Return the file of a plugin in a folder, as `robench new` calls it where it is there."""
+    made = folder / f"{folder.resolve().name.replace('-', '_')}.py"
+    there = [made] if made.is_file() else sorted(folder.glob("*.py"))
+    return str(there[0]) if len(there) == 1 else str(folder / "FILE.py")
 
 
 def findings(

@@ -13,13 +13,14 @@ import warnings
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import version
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
 from robench.cli import variables
 from robench.cli.printing import say
 from robench.errors import UserError
+from robench.settings import UnknownSetting
 
 COMMANDS = {
     "ls": "List defenses, attacks, datasets and models, with their settings and defaults.",
@@ -72,14 +73,38 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command that is asked for; UserError where the environment misspells it."""
         name, command, rest = super().resolve_command(ctx, args)
-        if name and command and not ctx.resilient_parsing:
+        if name and command and not ctx.resilient_parsing and name != "doctor":  # which lists them
             variables.check(command, [name], os.environ)
+            variables.check_rest(ctx, command, os.environ)
+        if isinstance(command, click.Group) and not rest:
+            rest = ["--help"]
         return name, command, rest
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; where a setting is not there and an option is called so, say that."""
+        try:
+            return super().invoke(ctx)
+        except UnknownSetting as error:
+            command = self.get_command(ctx, ctx.invoked_subcommand or "")
+            if command and (word := option_of(command, error.key, error.value)):
+                said = f"{error.start}; it is an option: {word}. {error.settings}"
+                raise UserError(said) from None
+            raise
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Print the commands without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
+
+
+def option_of(command: click.Command, key: str, value: str) -> str:
+    """Return the option of a command that is called `key`, as it is typed; nothing without one."""
+    for option in command.params:
+        if isinstance(option, click.Option):
+            typed = max(option.opts, key=len)
+            if key.replace("_", "-") in {(option.name or "").replace("_", "-"), typed.lstrip("-")}:
+                return typed if option.is_flag else f"{typed} {shlex.quote(value)}"
+    return ""
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -9,6 +9,7 @@ import click
 
 from robench.cli.options import data_option, device_option, quiet_option, runs_option
 from robench.cli.printing import say
+from robench.cli.stores import check_runs
 from robench.errors import RunFailed, UserError
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def command(
 
         click.echo(manual(), nl=False)
         return
+    check_runs(runs)
     done = []
     found = archive.read(runs)
     wanted = _wanted(found, run_keys, runs)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from robench.cli import variables
 from robench.cli.options import data_option, runs_option
 from robench.cli.printing import say
 
@@ -39,7 +40,8 @@ def _findings(data_dir: Path | None, runs: Path) -> "Iterator[Finding]":
     broken = list(diagnosis.imports(HEAVY))
     yield from broken
     yield diagnosis.storage(runs)
-    yield diagnosis.variables(os.environ)
+    strange = variables.strange(click.get_current_context().find_root(), os.environ)
+    yield from diagnosis.variables(os.environ, strange)
     if any(finding.subject == "torch" for finding in broken):
         return  # nothing else can be looked at
     from robench.planning import CACHE

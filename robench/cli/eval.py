@@ -21,6 +21,7 @@ from robench.cli.options import (
     settings_option,
 )
 from robench.cli.printing import bar, emit, say
+from robench.cli.stores import check_runs, report_of
 from robench.errors import UserError
 from robench.plugins import ATTACKS, DATASETS
 
@@ -110,6 +111,8 @@ def command(pairs: tuple[str, ...], *, as_json: bool, **options: Any) -> None:
 
     brought = {name: options.pop(name) for name in BROUGHT}
     campaign = Campaign(settings=parse_pairs(pairs), **options)
+    if not any(brought.values()):
+        check_runs(campaign.runs)
     events = _brought(brought, campaign) if any(brought.values()) else conduct(campaign, bar=bar())
     for event, new in events:
         if as_json:
@@ -117,7 +120,7 @@ def command(pairs: tuple[str, ...], *, as_json: bool, **options: Any) -> None:
         else:
             say(told(event, new, campaign.runs))
     if not as_json:
-        say(f"records are under {campaign.runs}; write the page with: robench report")
+        say(f"records are under {campaign.runs}; write the page with: {report_of()}")
 
 
 def _brought(

@@ -1,5 +1,6 @@
 """Options that several commands share."""
 
+import shlex
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,7 +9,7 @@ import click
 
 from robench.cli.completion import plugins
 from robench.cli.printing import QUIET
-from robench.cli.stores import RunsFolder
+from robench.cli.stores import RUNS, RunsFolder
 from robench.errors import UserError
 from robench.plugins import DATASETS, DEFENSES, MODELS
 
@@ -23,7 +24,7 @@ def runs_option() -> Decorator:
     return click.option(
         "--runs",
         type=RunsFolder(),
-        default=Path("runs"),
+        default=RUNS,
         show_default=True,
         envvar="ROBENCH_RUNS",
         help="Folder of trained runs and their evaluations, or s3://BUCKET/PREFIX.",
@@ -143,14 +144,26 @@ def settings_option(text: str) -> Decorator:
 
 
 def parse_pairs(pairs: tuple[str, ...]) -> dict[str, str]:
-    """Split KEY=VALUE words; the last of one key wins."""
-    parsed = {}
+    """Split KEY=VALUE words; UserError for a key with two values."""
+    parsed: dict[str, list[str]] = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals or not key:
             raise UserError(f"--set {pair}: not of the form KEY=VALUE")
-        parsed[key] = value
-    return parsed
+        parsed.setdefault(key, []).append(value)
+    for key, values in parsed.items():
+        if len(set(values)) > 1:
+            raise UserError(
+                f"--set {key} stands twice: {', '.join(values)}; give one{_both(key, values)}"
+            )
+    return {key: values[0] for key, values in parsed.items()}
+
+
+def _both(key: str, values: list[str]) -> str:
+    """Return how a training would take all values of a setting; empty of other commands."""
+    training = click.get_current_context().info_name == "train"
+    words = shlex.quote(f"{key}={','.join(values)}")
+    return f", or train both: robench sweep --set {words}" if training else ""
 
 
 def parse_lists(pairs: tuple[str, ...]) -> dict[str, list[str]]:
@@ -248,8 +261,12 @@ def _numbers(
 
 
 def with_width(settings: "Mapping[str, Setting]", width: float | None) -> "dict[str, Setting]":
-    """Return the settings with `--width` as the model's."""
-    return {**settings, **({} if width is None else {"model.width": str(width)})}
+    """Return the settings with `--width` as the model's; UserError where they have another."""
+    if width is None:
+        return dict(settings)
+    if (other := settings.get("model.width", str(width))) != str(width):
+        raise UserError(f"both --width {width:g} and --set model.width={other}; say one of them")
+    return {**settings, "model.width": str(width)}
 
 
 def given(*, but: Collection[str] = ()) -> dict[str, str]:

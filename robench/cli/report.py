@@ -6,7 +6,10 @@ import click
 
 from robench.cli.options import json_option, quiet_option, runs_option
 from robench.cli.printing import emit, say
+from robench.cli.stores import check_runs, report_of
 from robench.errors import UserError
+
+OUT = Path("leaderboard")
 
 
 @click.command(name="report")
@@ -14,7 +17,7 @@ from robench.errors import UserError
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
-    default=Path("leaderboard"),
+    default=OUT,
     show_default=True,
     help="Folder of the page, its figures and the records they are made from.",
 )
@@ -47,17 +50,20 @@ def command(
 ) -> None:
     """Merge new records into the leaderboard folder and write its page and figures.
 
-    Without a runs folder, the page is written from the records in the leaderboard folder alone.
+    Without a runs folder, or with --runs none, the page is written from the records in the
+    leaderboard folder alone.
     With --check, --html says which page in HTML to check beside it.
     """
     from robench import archive, leaderboard
     from robench.boards import boards
 
+    check_runs(runs, none=True)
     if check:
         differing = leaderboard.stale(out) + (_stale(out, html) if html else [])
         for line in differing:
             say(f"stale: {line}", err=True)
-        say("stale; run: robench report" if differing else f"{out} is up to date")
+        mend = report_of(out=None if out == OUT else out, html=html)
+        say(f"stale; run: {mend}" if differing else f"{out} is up to date")
         ctx.exit(1 if differing else 0)
     if runs.is_dir():
         leaderboard.publish(runs, out, weights_of)

@@ -6,6 +6,7 @@ import click
 
 from robench.cli.options import runs_option
 from robench.cli.printing import say
+from robench.cli.stores import check_runs
 
 
 @click.command(name="submit")
@@ -26,5 +27,6 @@ def command(what: tuple[str, ...], runs: Path, out: Path | None, with_weights: b
     """
     from robench.submissions.packing import submit
 
+    check_runs(runs)
     path = submit(runs, what, out, weights=with_weights)
     say(f"{path} ({path.stat().st_size:,} bytes); next: robench verify {path}")

@@ -15,6 +15,7 @@ from robench.cli.options import (
     records_of,
     runs_option,
 )
+from robench.cli.stores import check_runs
 from robench.cli.verdicts import say_verdicts
 from robench.errors import UserError
 
@@ -52,6 +53,7 @@ def command(
     """
     from robench.submissions.packing import ENDING
 
+    check_runs(runs, none=True)
     if Path(what).is_file() or what.endswith(ENDING):
         if out is not None:
             raise UserError(f"{what} is a submission; --out is for rows and runs")

@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import safetensors.torch
 import torch
 from torch import Tensor, nn
 
 from robench import files, weights
 from robench.errors import UserError
+from robench.imported import refusing
+from robench.imported.refusing import SAFE
 
-SAFE = "import safetensors.torch as s; s.save_file(network.state_dict(), 'weights.safetensors')"
 PREFIXES = ("module.", "_orig_mod.", "model.", "network.", "net.")
 """What wrappers put before the names of weights: DataParallel, torch.compile, Lightning."""
 
@@ -106,16 +108,16 @@ def _completed(network: nn.Module, tensors: dict[str, Tensor]) -> list[str]:
 
 def _parsed(path: Path, content: bytes) -> Mapping[Any, Any]:
     """Return what a file holds: tensors by name, or dictionaries around them."""
-    if content[:2] not in (b"PK", b"\x80\x02"):  # what torch writes begins as zip, or as pickle
-        return weights.load(path)
+    old = content.startswith(refusing.LEGACY)
+    if not old and not content.startswith(b"PK"):
+        try:
+            return safetensors.torch.load(content)
+        except Exception:  # beside SafetensorError, what a type unknown to torch leads to
+            raise UserError(f"{path} {refusing.of_form(content)}") from None
     try:
         found = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception as error:  # what a stranger's file does to the reader
-        reason = " ".join(str(error).split())[:120]
-        raise UserError(
-            f"{path} holds more than weights, and nothing else is loaded ({reason}); where it was "
-            f"made, write: {SAFE}"
-        ) from None
+        raise UserError(f"{path} {refusing.of_torch(content, error)}") from None
     if not isinstance(found, Mapping):
         raise UserError(f"{path} holds a {type(found).__name__}, no weights by name; write: {SAFE}")
     return found

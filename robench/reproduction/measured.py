@@ -15,7 +15,7 @@ from robench.records import Precision
 from robench.reproduction.drawn import Served, by_label
 from robench.reproduction.record import Reproduction, Shown
 from robench.strengths import by_strength, comparable
-from robench.tables import EMPTY, interval, number, precision_note, strength, target
+from robench.tables import EMPTY, interval, number, strength, target
 
 HEADER = (*PAPER_HEADER[:-2], "checkpoint")
 
@@ -47,7 +47,12 @@ def _precision_note(served: Sequence[Served]) -> list[str]:
     for one in served:
         evaluation = one.result.evaluation
         searched.setdefault(evaluation.attack, set()).add(evaluation.precision)
-    return precision_note(searched)
+    said = [
+        escape(name) + (" (in part)" if "float32" in precisions else "")
+        for name, precisions in searched.items()
+        if "bf16" in precisions
+    ]
+    return [f"Searched in bf16, verified in float32: {', '.join(said)}."] if said else []
 
 
 def _paper_table(made: Reproduction, served: Sequence[Served]) -> str:

@@ -6,6 +6,7 @@ are those that records have, each kind with the most bytes that a record of it n
 
 import io
 import re
+import struct
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -149,4 +150,8 @@ def _check_directory(file: BinaryIO) -> None:
         raise UserError("it is a zip of more than 4 GB")
     if int.from_bytes(tail[at + 12 : at + 16], "little") > DIRECTORY:
         raise UserError(f"its list of files is longer than {DIRECTORY:,} bytes")
+    listed, start, comment = struct.unpack("<IIH", tail[at + 12 : at + 22])
+    # Of a file cut short, the last list may be that of an .npz in it.
+    if start + listed != size - len(tail) + at or len(tail) != at + 22 + comment:
+        raise UserError("it is cut short, or other bytes were put to it; fetch it again")
     file.seek(0)
