@@ -1,7 +1,7 @@
 """What attacks are shown, and how what they return is judged."""
 
 import pickle
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from fading import Changed, Fade, LeastFade
 from robench import panel as panels
 from robench.attacking import adversaries, judge, predict
 from robench.errors import UserError
+from robench.outcomes import Outcomes
 from robench.panel import Panel
 
 SHAPE, CLASSES = (1, 8, 8), 3
@@ -188,3 +189,23 @@ def test_random_attacks_repeat_and_leave_the_generators_alone() -> None:
     torch.rand(1), np.random.rand()
     second, _ = adversaries(NETWORK, CLASSES, Noise(), panel(3), "", bar=False)
     assert np.array_equal(first, second)
+
+
+def test_a_misclassified_image_that_an_attack_makes_right_counts_as_fooled(tmp_path: Path) -> None:
+    right = panel(9)
+    made = across(right, 1.01)
+    to = predict(NETWORK, made)
+    shown = Panel(right.index, right.x, np.where(np.arange(9) < 2, to, right.y), right.hash)
+    found = judge(NETWORK, made, shown, None).outcomes
+    assert found.adversarial[:2].tolist() == shown.y[:2].tolist()  # made right
+    assert found.success.all()
+    assert found.distance[:2].tolist() == [0, 0]
+    assert (found.norm > 0).all()
+    assert not found.contradictory.any()
+    older = replace(found, success=found.success & (found.adversarial != found.label))
+    older.distance[:2] = np.inf
+    assert older.contradictory[:2].all()
+    older.save(tmp_path / "older.npz")
+    read = Outcomes.load(tmp_path / "older.npz")
+    assert read.success.all()
+    assert read.distance[:2].tolist() == [0, 0]

@@ -48,7 +48,7 @@ def test_the_first_table_is_that_of_the_records(entries: dict[str, Entry]) -> No
 
 
 def test_the_differences_are_those_of_the_records(entries: dict[str, Entry]) -> None:
-    pair = r"`([\w ]+)` is ahead of `([\w ]+)` by (\S+) \[(\S+), (\S+)\]"
+    pair = r"`([\w ]+)` (?:is ahead of|leads) `([\w ]+)` by (\S+) \[(\S+), (\S+)\]"
     said = re.findall(pair, " ".join(README.split()))
     assert said
     rows = {name: entries[name].envelopes for name in VARIANTS.values()}
