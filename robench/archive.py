@@ -16,7 +16,7 @@ from robench.outcomes import Outcomes, Pool
 from robench.records import Audit, Evaluation, Finding, Match, Run
 from robench.runs import read_json, read_runs
 from robench.samples import Samples, samples_path
-from robench.study import Study
+from robench.study_record import Study
 
 SOURCES = "sources"
 GENERATORS = "generators"

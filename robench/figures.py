@@ -171,4 +171,4 @@ def norm_axis(networks: Sequence[Outcomes], at_least: float = 0.0) -> NDArray[np
     reached = [one.distance[one.success] for one in networks]
     far = max((float(np.quantile(norms, 0.99)) for norms in reached if len(norms)), default=0.0)
     far = max(far, at_least)
-    return np.linspace(0.0, far if far > 0 else 1.0, STEPS + 1)
+    return np.linspace(0.0, far if 0 < far < math.inf else 1.0, STEPS + 1)

@@ -11,7 +11,7 @@ from robench.errors import UserError
 from robench.metrics import Interval
 from robench.published import NONE
 from robench.records import Engine, Evaluation, Match, Run, RunSpec, Setting, digest, signed
-from robench.study import Study
+from robench.study_record import Study
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from robench.records import (
     digest,
 )
 from robench.runs import SEAL, RunFolder, vouch, write_json, write_manifest, write_rows
-from robench.study import Study
+from robench.study_record import Study
 
 ENVIRONMENT = {
     "python": "3.11.7",

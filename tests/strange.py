@@ -16,7 +16,7 @@ from robench.reproduction.recipe import Kind
 from robench.reproduction.record import Cell, Reproduction, Shown, write
 from robench.runs import SEAL, write_json
 from robench.samples import Samples, samples_path
-from robench.study import Study
+from robench.study_record import Study
 
 COUNT = 6
 

@@ -61,7 +61,7 @@ def test_an_evaluation_attacks_with_the_runs_own_generator(
         for batch in (victim.trained.spec.batch_size, 1)
     ]
     with np.load(runs / "evaluations" / f"{record.key}.samples.npz") as kept:
-        stored = kept["adversarial"][right]
+        stored = kept["adversarial"][np.argsort(kept["index"])][right]
     assert np.array_equal(stored, made[0])
     assert not np.array_equal(stored, made[1])
     assert evaluate(runs, victim, named, panel, **given) == (record, False)

@@ -19,7 +19,7 @@ from robench.runs import read_runs
 from robench.studies import run_file
 from robench.studies.conducting import conduct
 from robench.studies.events import Auditing, Evaluated, Evaluating, Event, Waiting
-from robench.study import Study
+from robench.study_record import Study
 from robench.sweeping import Begun, Ended, Passed, Planned
 from studying import FINAL, MATCHED, TRAIN, asked, carried_out, written
 

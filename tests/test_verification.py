@@ -219,7 +219,7 @@ def test_a_record_of_other_weights_is_found(board: Path, tints: Path) -> None:
 def test_nothing_to_compare_is_no_success(board: Path, tmp_path: Path) -> None:
     for path in (board / "records" / "evaluations").iterdir():
         path.unlink()
-    words = ["verify", "baseline 0.605", "--out", board, "--runs", tmp_path / "nowhere"]
+    words = ["verify", "baseline 0.605", "--out", board, "--runs", tmp_path / "none"]
     done = tiny.robench(*words)
     assert (done.code, done.out) == (1, "")
     assert "nothing of baseline 0.605 was compared" in done.err

@@ -75,7 +75,7 @@ def _end(failed: str, missed: Sequence[str]) -> None:
 
 def _line(event: "Event", runs: Path, ended: Sequence[sweep.End], *, apart: bool) -> str:
     from robench.studies.events import Auditing, Evaluated, Evaluating, Missed, Waiting
-    from robench.study import Study
+    from robench.study_record import Study
 
     if isinstance(event, Study):
         return f"\n{sweep.table(ended)}"

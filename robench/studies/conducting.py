@@ -22,7 +22,7 @@ from robench.studies.ahead import Ahead
 from robench.studies.auditing import audited
 from robench.studies.events import Evaluated, Evaluating, Event, Missed, Waiting
 from robench.studies.run_file import RunFile, plans_of
-from robench.study import Study
+from robench.study_record import Study
 from robench.sweeping import Ended, Then, nothing, together
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from robench import campaign, sweeping
-from robench.study import Study
+from robench.study_record import Study
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from robench import archive, files
 from robench.archive import EVALUATIONS, Archive
-from robench.errors import UserError
+from robench.errors import RunFailed, UserError
 from robench.standings import sections
 from robench.submissions import container, manifest
 from robench.submissions.manifest import MANIFEST, Manifest
@@ -46,7 +46,8 @@ def opened(path: Path) -> Iterator[Submission]:
         except UserError as error:
             said = str(error).replace(f"{root / RECORDS}/", f"{path}: ")
             said = said.replace(f"{root}/", f"{path}: ")
-            raise type(error)(said if str(path) in said else f"{path}: {said}") from None
+            kind = RunFailed if isinstance(error, RunFailed) else UserError
+            raise kind(said if str(path) in said else f"{path}: {said}") from None
 
 
 def _check_files(root: Path, listed: Manifest) -> None:
