@@ -19,7 +19,7 @@ from robench.kernels import FREE, Kernels
 from robench.known import Known
 from robench.plugins import DATASETS, DEFENSES, MODELS
 from robench.processes import ALONE, Processes
-from robench.records import Epoch, RunSpec, Setting
+from robench.records import Epoch, RunSpec, Setting, Settings
 from robench.settings import configure, values_of
 from robench.training import train
 
@@ -188,8 +188,15 @@ def classifier_of(
     spec: RunSpec, shape: tuple[int, int, int], classes: int
 ) -> Callable[[], nn.Module]:
     """Return what builds a run's classifier for images of (channels, height, width)."""
-    model = MODELS.recorded(spec.model)
-    architecture = configure(model.cls, spec.model_settings, model.name)
+    return builder(spec.model, spec.model_settings, shape, classes)
+
+
+def builder(
+    model: str, settings: Settings, shape: tuple[int, int, int], classes: int
+) -> Callable[[], nn.Module]:
+    """Return what builds the network of a recorded model; UserError for settings it lacks."""
+    plugin = MODELS.recorded(model)
+    architecture = configure(plugin.cls, settings, plugin.name)
     return lambda: architecture.build(shape, classes)
 
 

@@ -45,7 +45,7 @@ def audit(subject: Subject, data: Data, found: Archive, images: int = IMAGES) ->
     started = time.perf_counter()
     case = case_of(subject, data, found, images)
     findings = tuple(one.finding(case) for one in CHECKS)
-    made = Audit(
+    return Audit(
         run=subject.run.key,
         step=subject.checkpoint.step,
         weights=subject.checkpoint.sha256,
@@ -54,8 +54,8 @@ def audit(subject: Subject, data: Data, found: Archive, images: int = IMAGES) ->
         count=len(case.panel),
         seconds=round(time.perf_counter() - started, 3),
         environment=describe(case.device),
+        matches=_hash(_matches(found, subject.run.key, subject.checkpoint.step), found),
     )
-    return replace(made, matches=_matches(made, found))
 
 
 def audited(root: Path, subject: Subject, data: Data, found: Archive) -> tuple[Audit, bool]:
@@ -78,7 +78,7 @@ def audited(root: Path, subject: Subject, data: Data, found: Archive) -> tuple[A
 def current(weights: str, found: Archive) -> Audit | None:
     """Return the audit of weights that need not be made again; None where there is none."""
     there = found.audits.get(weights)
-    same = there and _measured(there, found) and there.matches == _matches(there, found)
+    same = there and _measured(there, found) and there.matches == _seen(there, found)
     return there if same else None
 
 
@@ -102,15 +102,18 @@ def _rematched(there: Audit, case: Case, found: Archive) -> Audit:
     findings = tuple(
         anew[one.check].finding(case) if one.check in anew else one for one in there.findings
     )
-    return replace(there, findings=findings, matches=_matches(there, found))
+    return replace(there, findings=findings, matches=_seen(there, found))
 
 
-def _matches(of: Audit, found: Archive) -> str:
-    """Return the hash of the matches of an audited checkpoint, and of how many seeds beside it."""
-    own = [one for one in found.matches if (one.run, one.step) == (of.run, of.step)]
-    return digest(
-        sorted([asdict(one) | {"seeds": _seeds(one, found.matches)} for one in own], key=str)
-    )
+def _seen(there: Audit, found: Archive) -> str:
+    """Return the hash of the matches that an audit of the same checkpoint would see now."""
+    return _hash(_matches(found, there.run, there.step), found)
+
+
+def _hash(matches: Sequence[Match], found: Archive) -> str:
+    """Return the hash of the matches of a checkpoint, and of how many seeds stand beside it."""
+    own = [asdict(one) | {"seeds": _seeds(one, found.matches)} for one in matches]
+    return digest(sorted(own, key=str))
 
 
 def case_of(subject: Subject, data: Data, found: Archive, images: int = IMAGES) -> Case:
@@ -124,14 +127,14 @@ def case_of(subject: Subject, data: Data, found: Archive, images: int = IMAGES) 
     attacked = on_common_images(results)[0].outcomes
     # Mixed, so that the first few of them, too, are of all classes.
     shown = attacked.index[mixed(attacked.label.astype(np.int64), 0)[:images]].astype(np.int64)
-    matches = [one for one in found.matches if _names(one, subject)]
+    matches = _matches(found, subject.run.key, subject.checkpoint.step)
     return Case(
         subject=subject,
         panel=panel.of(data, shown),
         results=results,
         left_out=tuple(one.evaluation.attack for one in left),
         train=data.train,
-        matches=tuple(matches),
+        matches=matches,
         seeds=min((_seeds(one, found.matches) for one in matches), default=1),
         adapted=_adapted(subject),
     )
@@ -148,8 +151,9 @@ def _results(weights: str, found: Archive) -> tuple[tuple[Result, ...], tuple[Re
     return kept, tuple(one for one in own if one not in kept)
 
 
-def _names(match: Match, subject: Subject) -> bool:
-    return (match.run, match.step) == (subject.run.key, subject.checkpoint.step)
+def _matches(found: Archive, run: str, step: int) -> tuple[Match, ...]:
+    """Return the matches that name a checkpoint."""
+    return tuple(one for one in found.matches if (one.run, one.step) == (run, step))
 
 
 def _seeds(match: Match, matches: Sequence[Match]) -> int:

@@ -15,9 +15,8 @@ from robench.imported.declared import Declared
 from robench.imported.factory import built
 from robench.imported.record import IMPORTED, WEIGHTS, Imported
 from robench.learner import CLASSIFIER
-from robench.planning import CACHE
+from robench.planning import CACHE, builder
 from robench.plugins import MODELS
-from robench.settings import configure
 
 
 def rebuildable(there: Imported) -> bool:
@@ -30,9 +29,7 @@ def bare(there: Imported) -> Callable[[], nn.Module]:
 
     UserError for settings that the model does not have.
     """
-    plugin = MODELS.recorded(there.factory)
-    architecture = configure(plugin.cls, there.settings, plugin.name)
-    return lambda: architecture.build(there.shape, there.classes)
+    return builder(there.factory, there.settings, there.shape, there.classes)
 
 
 def reopened(root: Path, there: Imported, data: Data, model: str | None = None) -> Subject:
