@@ -97,7 +97,9 @@ def test_what_robench_builds_itself_needs_no_function(rebuilt: Path, tints: Path
     assert "attack repeated, 4 compared: match" in done.out
 
 
-def test_it_stands_on_the_page_and_is_never_ranked(handed_in: Path, tmp_path: Path) -> None:
+def test_it_stands_on_the_page_and_is_never_ranked(
+    handed_in: Path, tints: Path, tmp_path: Path
+) -> None:
     board, own = tmp_path / "board", tmp_path / "own"
     add = ["leaderboard", "add", handed_in / "heavy.robench", "--to", board]
     done = tiny.robench(*add)
@@ -110,7 +112,10 @@ def test_it_stands_on_the_page_and_is_never_ranked(handed_in: Path, tmp_path: Pa
     page = (board / "README.md").read_text()
     assert page == (own / "README.md").read_text()
     assert "**not ranked**" in page
-    assert tiny.robench(*add, "--with-weights").code == 0
+    built = ["--data-dir", tints, "--again", 4, "--model", f"{handed_in / 'net.py'}:plain"]
+    done = tiny.robench(*add, "--with-weights", *built)
+    assert done.code == 0, done.err
+    assert "not compared" not in done.out
     assert len(list(board.rglob("*.safetensors"))) == 1
 
 
@@ -226,6 +231,9 @@ def test_what_cannot_be_submitted_is_said(handed_in: Path, submitted: Path, tmp_
     done = tiny.robench("submit", "nte", "--runs", runs, "--out", out)
     assert done.code == 2
     assert f"not trained by robench: {NAME}" in done.err
-    done = verified(submitted / "light.robench", "--model", "net.py:plain")
-    assert done.code == 2
-    assert "--model is for networks that robench did not train" in done.err
+    light, board = submitted / "light.robench", tmp_path / "board"
+    for words in (["verify", light], ["leaderboard", "add", light, "--to", board]):
+        done = tiny.robench(*words, "--runs", tmp_path / "none", "--model", "net.py:plain")
+        assert done.code == 2
+        assert "--model is for networks that robench did not train" in done.err
+    assert not board.exists()

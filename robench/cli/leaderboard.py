@@ -31,6 +31,7 @@ def command() -> None:
     help="Leaderboard folder to merge into.",
 )
 @click.option("--with-weights", is_flag=True, help="Merge the networks, too, where enclosed.")
+@click.option("--model", help="Of networks that robench did not train: what builds them.")
 @runs_option()
 @data_option()
 @again_option()
@@ -39,6 +40,7 @@ def add(
     paths: tuple[Path, ...],
     out: Path,
     with_weights: bool,
+    model: str | None,
     runs: Path,
     data_dir: Path | None,
     again: int,
@@ -54,7 +56,7 @@ def add(
 
     for path in paths:
         with opened(path) as submission:
-            findings = inspect(submission, data_dir, device, runs, again)
+            findings = inspect(submission, data_dir, device, runs, again, model)
             say_verdicts(findings, f"nothing of {path} was compared", brief=True)
             written = merge(submission, out, weights=with_weights)
             rows = ", ".join(submission.manifest.rows)

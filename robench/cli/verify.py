@@ -92,7 +92,5 @@ def _submission(
     from robench.submissions.opening import opened
 
     with opened(path) as submission:
-        if model and not submission.found.imported:
-            raise UserError(f"--model is for networks that robench did not train; {path} has none")
         findings = inspect(submission, data_dir, device, runs, again, model)
         say_verdicts(findings, f"nothing of {path} was compared")

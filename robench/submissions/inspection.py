@@ -10,6 +10,7 @@ from robench.audit.auditing import CHECKS
 from robench.containment import contained
 from robench.data import Data
 from robench.environment import choose_device
+from robench.errors import UserError
 from robench.evaluation import open_subject
 from robench.imported.record import IMPORTED, WEIGHTS, Imported
 from robench.imported.reopening import bare, rebuildable, reopened
@@ -44,9 +45,12 @@ def inspect(
     made of them. What cannot be compared is a finding with `left`. `again`: repeat the attacks on
     so many images of each evaluation, and the audits, where weights and images are there; 0: none.
     `model`: what builds the networks that robench did not train; no function that a record names is
-    called. Raises UserError where `data_dir` holds other images, or a record leads to no page.
+    called. Raises UserError where `model` is given and there is none of them, where `data_dir`
+    holds other images, or where a record leads to no page.
     """
     found, name = submission.found, submission.name
+    if model and not found.imported:
+        raise UserError(f"--model is for networks that robench did not train; {name} has none")
     yield from _contents(submission)
     wrong = [one for one in found.matches if contradicts(found.runs.get(one.run), one)]
     reason = f"{wrong[0].variant}, seed {wrong[0].seed}" if wrong else ""
