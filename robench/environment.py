@@ -5,6 +5,7 @@ import platform
 import shlex
 import subprocess
 import sys
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
@@ -55,10 +56,23 @@ def commit() -> str:
 
 
 def command() -> str:
-    """Return the command line as one would type it; empty when used from Python."""
+    """Return the command line as one would type it; empty when used from Python.
+
+    Without the runs folder, which changes nothing but where things lie, and may name a person.
+    """
     name = Path(sys.argv[0])
     program = name.parent.name if name.name == "__main__.py" else name.name
-    return shlex.join(["robench", *sys.argv[1:]]) if program == "robench" else ""
+    return shlex.join(["robench", *_anywhere(sys.argv[1:])]) if program == "robench" else ""
+
+
+def _anywhere(words: Sequence[str]) -> list[str]:
+    places = {place for place, word in enumerate(words) if word == "--runs"}
+    values = {place + 1 for place in places}
+    return [
+        word
+        for place, word in enumerate(words)
+        if place not in places | values and not word.startswith("--runs=")
+    ]
 
 
 def words(device: torch.device) -> str:

@@ -1,6 +1,5 @@
 """What the leaderboard's pages say of a section and its standings, in words."""
 
-import shlex
 from collections.abc import Iterable, Mapping, Sequence
 
 from robench import tables
@@ -104,23 +103,11 @@ def _ranked_by(ranking: Ranking) -> str:
 
 
 def commands(section: Section) -> list[str]:
-    """Return the distinct commands, runs folders left out: the study's, trainings, evaluations."""
+    """Return the distinct commands: the study's, those of trainings and of evaluations."""
     everything = [section.study.environment] if section.study else []
     everything += [run.environment for run in (*section.runs, *section.sources)]
     everything += [result.evaluation.environment for result in section.results]
-    said = dict.fromkeys(one["command"] for one in everything if one.get("command"))
-    return list(dict.fromkeys(map(_anywhere, said)))
-
-
-def _anywhere(command: str) -> str:
-    """Return a command without its runs folder: given again, all go on in one."""
-    try:
-        words = shlex.split(command)
-    except ValueError:  # a stranger's record may hold anything
-        return command
-    places = [place for place, word in enumerate(words) if word == "--runs"]
-    kept = [word for place, word in enumerate(words) if not {place, place - 1}.intersection(places)]
-    return shlex.join(kept) if places else command
+    return list(dict.fromkeys(one["command"] for one in everything if one.get("command")))
 
 
 def _validation(spec: RunSpec) -> str:

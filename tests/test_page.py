@@ -3,8 +3,6 @@
 import re
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +11,6 @@ from recordings import EPS, SPEC, Recorder, drawn, finding, match, outcomes
 from robench import leaderboard
 from robench.markdown import block, details, escape, table
 from robench.records import Strength
-from robench.section_text import commands
 from suites import small_suite
 
 
@@ -259,15 +256,3 @@ def test_what_unfolds_is_titled_by_text_alone() -> None:
     assert details("a <b> *c* d_e", "| x |") == (
         "<details><summary>a &lt;b&gt; &#42;c&#42; d_e</summary>\n\n| x |\n\n</details>"
     )
-
-
-def test_commands_are_of_one_runs_folder() -> None:
-    said = (
-        "robench train --runs /tmp/one --seed 0",
-        "robench train --seed 0 --runs 'an other'",
-        "robench train --seed 'a b'",
-        "robench train --seed 'unclosed --runs x",
-    )
-    runs = [SimpleNamespace(environment={"command": one}) for one in said]
-    section: Any = SimpleNamespace(study=None, runs=runs, sources=[], results=[])
-    assert commands(section) == ["robench train --seed 0", *said[2:]]

@@ -22,7 +22,7 @@ from robench.tables import matched_by, not_matched, target
 
 OF_ATTACK = ("attack", "settings", "seconds")
 """What is shown of each evaluation, called as `robench explain` does."""
-SHARED = ("images", "engine", "images kept", "source", "on", "made by")
+SHARED = ("images", "engine", "source", "on", "made by")
 """What many evaluations share, and is shown once."""
 OF_SECTION = ("data", "model", "training")
 """What all rows of a section share, and is shown above them."""
@@ -144,6 +144,10 @@ def _by(archive: Archive, own: Sequence[Measurement]) -> Iterable[tuple[str, str
     found = [measurement_facts(one) for one in own]
     pairs = dict.fromkeys((name, one[name]) for name in SHARED for one in found if one[name])
     yield from ((name, _relative(archive, " ".join(text.split()))) for name, text in pairs)
+    if kept := [one for one in own if one.samples]:
+        which = "all" if len(kept) == len(own) else f"{len(kept)} of {len(own)}"
+        folder = _relative(archive, str(Path(kept[0].samples).parent))
+        yield "images kept", f"of {which} evaluations, {folder}/RECORD.samples.npz"
 
 
 def _verdict(audits: Sequence[Audit | None]) -> str:
