@@ -63,7 +63,7 @@ def test_behind_each_are_its_attacks_its_audit_and_where_it_is_from(
     assert "planes: each attack, the audit, where it is from" in text
     assert "not by robench, and not known to it" in text
     assert "Not audited." in text
-    assert "records/evaluations/deepfool-white-" in text
+    assert "records/evaluations/RECORD.samples.npz" in text
     assert str(tmp_path_factory.getbasetemp()) not in text  # paths of who made the page
 
 
