@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,8 +14,8 @@ from robench.drawing.style import ink, label
 
 SIZE = 8.0
 """Points."""
-AWAY = 4.5
-"""Points that a text keeps from its point, right or left and above or below."""
+AWAY = (4.5, 8.5)
+"""Points that a text keeps from its point, right or left and above or below; the nearer first."""
 PLACES = (("left", "bottom"), ("left", "top"), ("right", "top"), ("right", "bottom"))
 """Which corner of the text points at its point: beside the bars, never on them."""
 
@@ -54,9 +55,9 @@ def _place(ax: Axes, note: Note, path: NDArray[np.float64], taken: list[Bbox]) -
     )
     text.set(fontsize=SIZE, color=ink(note.variant))
     text.set_in_layout(False)
-    for horizontal, vertical in PLACES:
-        across = AWAY if horizontal == "left" else -AWAY
-        text.set_position((across, AWAY if vertical == "bottom" else -AWAY))
+    for away, (horizontal, vertical) in product(AWAY, PLACES):
+        across = away if horizontal == "left" else -away
+        text.set_position((across, away if vertical == "bottom" else -away))
         text.set(ha=horizontal, va=vertical)
         box = text.get_window_extent()
         if _free(box, ax.bbox, path, taken):

@@ -49,6 +49,7 @@ def draw(content: RobustnessCurve) -> Canvas:
 def _measured(content: RobustnessCurve, panel: Curve, ax: Axes) -> None:
     for points in _curves(panel):
         _variant(ax, points, label(content.variants[points[0].variant]))
+    ax.margins(0.1)  # a strength stands beside the outermost points too
     ax.set(xlabel=RHO, ylabel="benign accuracy")
 
 
