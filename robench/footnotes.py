@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from robench import metrics
 from robench.markdown import escape
 from robench.metrics import SUFFICIENT
+from robench.precision_note import precision_note
 from robench.ranking import Ranking
-from robench.records import Precision
-from robench.standings import Condition, Standing, condition, labels
+from robench.standings import condition
 from robench.tables import MARK
 
 
@@ -28,7 +28,7 @@ def footnotes(ranking: Ranking) -> list[str]:
                     f"{escape(condition(result.evaluation).name)} on {escape(row.label)}: {count} "
                     "adversarial images left the box or the radius and count as failures."
                 )
-    return [*notes, *_precision_note(standing), *_audit_notes(ranking)]
+    return [*notes, *precision_note(standing), *_audit_notes(ranking)]
 
 
 def _marked(ranking: Ranking) -> bool:
@@ -41,25 +41,6 @@ def _marked(ranking: Ranking) -> bool:
     ]
     rates += [metrics.success_rate(own) for entry in ranking.entries for own in entry.envelopes]
     return any(rate.value < SUFFICIENT for rate in rates)
-
-
-def _precision_note(standing: Standing) -> list[str]:
-    """Name the attacks that were searched in bf16 on all rows, and on which rows others were."""
-    searched: dict[Condition, dict[Precision, list[str]]] = {}
-    for row in standing.rows:
-        for result in row.results:
-            found = searched.setdefault(condition(result.evaluation), {})
-            found.setdefault(result.evaluation.precision, []).append(row.match.variant)
-    names, groups = labels(standing.conditions), dict[tuple[str, ...], list[str]]()
-    for way, rows in searched.items():
-        if "bf16" in rows and way in names:
-            part = rows["bf16"] if "float32" in rows else []
-            groups.setdefault(tuple(dict.fromkeys(part)), []).append(names[way])
-    said = [
-        ", ".join(attacks) + (f" on {', '.join(rows)} alone" if rows else "")
-        for rows, attacks in groups.items()
-    ]
-    return [f"Searched in bf16, verified in float32: {escape('; '.join(said))}."] if said else []
 
 
 def _audit_notes(ranking: Ranking) -> Iterator[str]:

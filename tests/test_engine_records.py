@@ -80,6 +80,20 @@ def test_a_footnote_names_the_columns_searched_in_bf16(tmp_path: Path) -> None:
     assert page.count("Searched in bf16, verified in float32: cw; mim on fgm alone.") == 1
 
 
+def test_a_footnote_tells_the_sides_apart_where_one_alone_was_searched_in_bf16(
+    tmp_path: Path,
+) -> None:
+    recorder = Recorder(tmp_path)
+    for place, run in enumerate(two_runs(recorder)):
+        far, source = drawn(place, 0.2, 50), recorder.run(seed=9)
+        for attack in ("cw", "deepfool"):
+            black: Precision = "bf16" if attack == "deepfool" else "float32"
+            recorder.evaluation(run, attack, far, precision="bf16")
+            recorder.evaluation(run, attack, far, precision=black, source=source)
+    page = leaderboard.render(tmp_path)["README.md"].decode()
+    assert page.count("Searched in bf16, verified in float32: cw white-box, deepfool.") == 1
+
+
 def test_attacks_are_named_with_their_engine(tmp_path: Path) -> None:
     recorder = Recorder(tmp_path)
     for place, run in enumerate(two_runs(recorder)):
