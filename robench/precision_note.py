@@ -19,14 +19,15 @@ def precision_note(standing: Standing) -> list[str]:
             found = searched.setdefault(side, {})
             found.setdefault(one.evaluation.precision, []).append(row.match.variant)
     names, groups = labels(standing.conditions), dict[tuple[str, ...], list[Side]]()
-    for side, rows in searched.items():
-        if "bf16" in rows and side[0] in names:
+    for side in ((way, white_box) for way in names for white_box in (True, False)):
+        rows = searched.get(side, {})
+        if "bf16" in rows:
             part = rows["bf16"] if "float32" in rows else []
             groups.setdefault(tuple(dict.fromkeys(part)), []).append(side)
     said = [
         ", ".join(dict.fromkeys(_name(side, sides, searched, names[side[0]]) for side in sides))
         + (f" on {', '.join(rows)} alone" if rows else "")
-        for rows, sides in groups.items()
+        for rows, sides in sorted(groups.items(), key=lambda group: bool(group[0]))
     ]
     return [f"Searched in bf16, verified in float32: {escape('; '.join(said))}."] if said else []
 
