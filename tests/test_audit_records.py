@@ -208,6 +208,27 @@ def test_images_fooled_by_transfer_alone(desk: Desk) -> None:
     assert found.measured.endswith("50 fooled by transfer alone")
 
 
+@pytest.mark.parametrize(("reach", "verdict"), [(0.5, "warn"), (0.51, "fail")])
+def test_what_another_white_box_attack_finds_is_not_fooled_by_transfer_alone(
+    reach: float, verdict: str, desk: Desk
+) -> None:
+    """`reach`: how far the other attack had to go; the radius is 0.5."""
+    desk.add("mim", measured([0.5] * 50 + [np.inf] * 150), minimal=False)
+    desk.add("walk", measured([np.inf] * 150 + [reach] * 50))
+    other = measured([np.inf] * 150 + [0.5] * 50)
+    found = finding(desk.add("mim", other, minimal=False, source=desk.source).case(), "transfer")
+    assert found.verdict == verdict
+    assert "which misses 50 of those" in found.measured
+
+
+def test_the_worst_of_several_attacks_decides(desk: Desk) -> None:
+    for attack, white, black in (("fgm", 0.5, 0.6), ("mim", 0.5, 0.5), ("apgd", 0.5, 0.4)):
+        desk.add(attack, fooled(white), minimal=False)
+        desk.add(attack, fooled(black), minimal=False, source=desk.source)
+    found = finding(desk.case(), "transfer")
+    assert (found.verdict, found.measured[:4]) == ("fail", "fgm:")
+
+
 def test_comparability(desk: Desk) -> None:
     case = desk.add("cw", measured()).case()
     assert {finding(case, name).verdict for name in ("images", "seeds")} == {"warn"}

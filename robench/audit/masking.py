@@ -1,5 +1,7 @@
 """Does the network hide where it can be fooled, without being harder to fool?"""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -9,6 +11,7 @@ from robench.archive import Result
 from robench.audit.case import Case, directions
 from robench.audit.check import HALF, Reading, check, percent, skipped, slack, verdict
 from robench.audit.sources import ATHALYE
+from robench.envelope import places
 from robench.outcomes import LONGER, Outcomes
 from robench.standings import condition
 
@@ -20,6 +23,8 @@ LEAK = 0.30
 """Accuracy by which a single step may fall behind an iterative attack: honest networks on digits
 came to 0.21; of a network that has learned the single step the iterative attack leaves nearly
 nothing (Wong et al., 2020)."""
+VERDICTS = ("skipped", "pass", "warn", "fail")
+"""From the best to the worst."""
 NEAR = 1e-3
 UNSTABLE = 0.10
 
@@ -50,25 +55,20 @@ def leak(case: Case) -> Reading:
 )
 def transfer(case: Case) -> Reading:
     """Do attacks that see the network fool more than images made on another one?"""
-    black = [one for one in case.results if not one.evaluation.white_box]
-    white = {condition(one.evaluation): one for one in case.results if one.evaluation.white_box}
+    white = [one for one in case.results if one.evaluation.white_box]
+    same = {condition(one.evaluation): one for one in white}
     fixed = [
         (one, seen)
-        for one in black
-        if one.evaluation.radius is not None and (seen := white.get(condition(one.evaluation)))
+        for one in case.results
+        if not one.evaluation.white_box
+        and one.evaluation.radius is not None
+        and (seen := same.get(condition(one.evaluation)))
     ]
     if not fixed:
         return skipped("no attack of fixed budget was run white-box and black-box")
-    worst, seen = max(fixed, key=lambda pair: _ahead(*pair))
-    count = worst.evaluation.count
-    alone = int((worst.outcomes.success & ~seen.outcomes.success).sum())
-    ahead = _ahead(worst, seen)
-    return Reading(
-        verdict(fails=ahead > slack(HALF, count) or alone > slack(0.02, count)),
-        f"{worst.evaluation.attack}: accuracy {metrics.accuracy(worst.outcomes).value:.3f} by "
-        f"transfer, {metrics.accuracy(seen.outcomes).value:.3f} white-box, {alone} fooled by "
-        "transfer alone",
-    )
+    fixed.sort(key=lambda pair: -_ahead(*pair))
+    found = [_transferred(*pair, white) for pair in fixed]
+    return max(found, key=lambda one: VERDICTS.index(one.verdict))
 
 
 @check(
@@ -145,6 +145,34 @@ def unstable(case: Case) -> Reading:
 def _right(outcomes: Outcomes) -> float:
     """Return the share of images classified right after an attack, those that it mended too."""
     return float((outcomes.adversarial == outcomes.label).mean())
+
+
+def _missed(black: Result, white: Sequence[Result]) -> int:
+    """Return how many images transfer fools and no white-box attack does within its radius."""
+    reach = (black.evaluation.radius or 0) * (1 + LONGER)
+    left = black.outcomes.success.copy()
+    for one in white:
+        near = one.outcomes.success & (one.outcomes.distance <= reach)
+        if (at := places(black.outcomes, one.outcomes)) is not None:
+            left &= ~near[at]
+        elif (at := places(one.outcomes, black.outcomes)) is not None:
+            left[at] &= ~near
+    return int(left.sum())
+
+
+def _transferred(black: Result, own: Result, white: Sequence[Result]) -> Reading:
+    """Compare what transfer fools with what the same attack does that sees the network, and all.
+
+    An image that one attack misses and another finds costs no rank, as the nearest error counts.
+    """
+    few, many = (slack(share, black.evaluation.count) for share in (HALF, 0.02))
+    missed, alone = _missed(black, [own]), _missed(black, white)
+    right, seen = (metrics.accuracy(one.outcomes).value for one in (black, own))
+    return Reading(
+        verdict(fails=_ahead(black, own) > few or alone > many, warns=missed > many),
+        f"{black.evaluation.attack}: accuracy {right:.3f} by transfer, {seen:.3f} white-box, "
+        f"which misses {missed} of those, {alone} fooled by transfer alone",
+    )
 
 
 def _ahead(black: Result, white: Result) -> int:
