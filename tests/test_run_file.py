@@ -127,8 +127,8 @@ def test_the_published_run_file_asks_for_what_can_be_had(tmp_path: Path) -> None
     seeds: dict[str, set[int]] = {}
     for one in file.requests:
         seeds.setdefault(one.defense, set()).add(one.seed)
-    compared = dict.fromkeys(("baseline", "fgm", "pgd", "pgn"), {0, 1, 2})
-    assert seeds == compared | dict.fromkeys(("trades", "fast-at", "gaussian"), {0})
+    compared = {name: {0, 1, 2} for name in ("baseline", "fgm", "pgd", "pgn")}
+    assert seeds == compared | {name: {0} for name in ("trades", "fast-at", "gaussian")}
     assert {one.precision for one in file.requests} == {"bf16"}  # the same runs on every machine
     assert [(one.targets, one.finals) for one in file.campaigns] == [
         *(((0.65, 0.70), False), ((0.65,), False), ((), True)),
